@@ -1,0 +1,69 @@
+// The narrow doors between rooms: types only, no behaviour.
+// A room is handed what it calls; it never imports the room that calls it.
+
+/** What travels on the queue: identity only. Duplicates, losses and replays are harmless. */
+export interface Ticket {
+  readonly resourceId: string
+}
+
+/** The right to tick a resource now. Aborts when it is lost; correctness rests on the fence, not on it. */
+export interface Lease {
+  readonly signal: AbortSignal
+  /** Milliseconds of certain ownership left, by the monotonic clock; 0 or less once it may be lost. */
+  remainingMs(): number
+}
+
+/** What a tick answers. One switch, in the worker, decides what follows. */
+export type Verdict =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'again'; readonly afterMs: number }
+  | { readonly kind: 'failed'; readonly error: Error }
+
+/** One turn of a resource. The worker's only way into the models. */
+export interface Ticker {
+  tick(resourceId: string, lease: Lease): Promise<Verdict>
+  /** Is something of this resource due at this moment? Asked after the lease is given back. */
+  dueNow(resourceId: string): Promise<boolean>
+  /** Tells a tick of this resource that runs in this process to look again; false if none does. */
+  nudge(resourceId: string): boolean
+}
+
+/** Who is due? The clock's only way into the store. */
+export interface Due {
+  /**
+   * Takes up to `limit` resources with something due, oldest first, and keeps them from other
+   * clocks for `hintMs`. `nextAt` is the earliest due time still to come (epoch ms), if any.
+   */
+  due(limit: number, hintMs: number): Promise<{ tickets: Ticket[]; nextAt: number | null }>
+}
+
+/** Tickets in, tickets out. Delivery is at least once, unordered, and may lose everything. */
+export interface Queue {
+  push(tickets: readonly Ticket[]): Promise<void>
+  /** Starts taking tickets, `concurrency` at a time, each acknowledged when `work` resolves. */
+  take(work: (ticket: Ticket) => Promise<void>, options: { concurrency: number }): Promise<Taker>
+  /** How many tickets wait. */
+  depth(): Promise<number>
+  close(): Promise<void>
+}
+
+/** A running consumer of a queue. */
+export interface Taker {
+  /** Stops taking and resolves when the work in hand is settled. */
+  stop(): Promise<void>
+}
+
+/** Mutual exclusion for efficiency. Never trusted for correctness. */
+export interface Lock {
+  /** Tries once. Null when somebody else holds the key. */
+  acquire(key: string, ttlMs: number): Promise<Hold | null>
+  close(): Promise<void>
+}
+
+/** A key held until its time runs out. */
+export interface Hold {
+  /** Prolongs to `ttlMs` from now; false when it was already lost. */
+  extend(ttlMs: number): Promise<boolean>
+  /** Gives the key back if it is still ours; harmless otherwise. */
+  release(): Promise<void>
+}

@@ -1,0 +1,278 @@
+// Everything that can go wrong, as one table: code, sentence, what to do, exit status.
+// Promise: every error a user can meet is made here by `fault`, so docs/errors.md can be kept
+// equal to this table by a spec, and the CLI, the API and code all speak the same sentence.
+
+/** Process exit statuses of the CLI and the bins; documented in docs/cli.md. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  conflict: 4,
+  unavailable: 5,
+  interrupted: 130,
+} as const
+
+interface ErrorEntry {
+  /** The sentence, with {placeholders}. Says what was wrong and where. */
+  readonly sentence: string
+  /** What the reader should do about it. */
+  readonly todo: string
+  readonly exit: (typeof EXIT)[keyof typeof EXIT]
+}
+
+const entry = (exit: keyof typeof EXIT, sentence: string, todo: string): ErrorEntry => ({
+  sentence,
+  todo,
+  exit: EXIT[exit],
+})
+
+export const ERRORS = {
+  // configuration and start-up
+  CONFIG_INVALID: entry(
+    'usage',
+    'The configuration is not valid: {problems}.',
+    'Correct each named variable and start again.',
+  ),
+  DATA_FOLDER_IN_USE: entry(
+    'conflict',
+    'The data folder {folder} is in use by process {pid}.',
+    'Stop that process, or set ESCAPEMENT_DATA to another folder, or use DATABASE_URL to share a database between processes.',
+  ),
+  DATABASE_UNREACHABLE: entry(
+    'unavailable',
+    'The database at {where} cannot be reached: {reason}.',
+    'Check DATABASE_URL and that PostgreSQL is running and reachable from here.',
+  ),
+  REDIS_UNREACHABLE: entry(
+    'unavailable',
+    'Redis at {where} cannot be reached: {reason}.',
+    'Check REDIS_URL and that Redis is running and reachable from here.',
+  ),
+  MIGRATIONS_PENDING: entry(
+    'usage',
+    'The database schema "{schema}" is not up to date: {pending}.',
+    'Run `escapement migrate` first.',
+  ),
+
+  // keys and messages
+  KEYS_MISSING: entry(
+    'usage',
+    'There are no encryption keys.',
+    'Run `escapement keys generate` and put its output in ESCAPEMENT_KEYS, or name a file in ESCAPEMENT_KEYS_FILE.',
+  ),
+  KEY_INVALID: entry(
+    'usage',
+    'Encryption key {id} is not usable: {reason}.',
+    'A key is 32 random bytes in base64url; make one with `escapement keys generate`.',
+  ),
+  SEAL_UNKNOWN_KEY: entry(
+    'failed',
+    'A sealed value names key {id}, which is not in the keyring.',
+    'Add the missing key to ESCAPEMENT_KEYS; a key may be removed only when `escapement keys status` shows nothing sealed with it.',
+  ),
+  SEAL_BROKEN: entry(
+    'failed',
+    'A sealed value cannot be opened.',
+    'The value was altered, cut, sealed for another purpose, or sealed with another key; check ESCAPEMENT_KEYS.',
+  ),
+  TICKET_REFUSED: entry(
+    'failed',
+    'A queue message was refused: {reason}.',
+    'The message is dropped and the clock will issue a new one; if many are refused, check that all processes have the same ESCAPEMENT_KEYS.',
+  ),
+  VALUE_NOT_STORABLE: entry(
+    'usage',
+    'The value at {path} cannot be stored: {reason}.',
+    'Keep plain data there: text, numbers, booleans, null, arrays, plain objects, Date, Map, Set, BigInt, secrets and references.',
+  ),
+  VALUE_CORRUPT: entry(
+    'failed',
+    'A stored value cannot be read: {reason}.',
+    'The row was changed by hand or by a newer version; restore it or update the program.',
+  ),
+
+  // the app and its definitions
+  APP_NOT_FOUND: entry(
+    'usage',
+    'There is no app file at {path}.',
+    'Give the path of your app file with --app or ESCAPEMENT_APP.',
+  ),
+  APP_BROKEN: entry(
+    'failed',
+    'The app file {path} failed while loading: {reason}.',
+    'Correct the error in the file.',
+  ),
+  APP_NOT_EXPORTED: entry(
+    'usage',
+    'The app file {path} exports no app.',
+    'Export the result of `defineApp({ resources: [...] })` as the default export.',
+  ),
+  RESOURCE_DUPLICATE: entry(
+    'usage',
+    'Two resource classes are both named "{kind}".',
+    'Rename one of them, or give it another `static kind`.',
+  ),
+  NAME_TAKEN: entry(
+    'usage',
+    '{kind} names a {what} "{name}", which is {why}.',
+    'Choose another name.',
+  ),
+  NAME_INVALID: entry(
+    'usage',
+    '"{name}" cannot be the name of a {what} in {kind}.',
+    'Use letters, digits and underscores, starting with a letter, at most 60 characters.',
+  ),
+  MACHINE_INVALID: entry(
+    'usage',
+    'The machine of task {kind}.{task} is not valid at {path}: {reason}.',
+    'Correct the machine; nothing was started.',
+  ),
+  FIELDS_INVALID: entry(
+    'usage',
+    'The fields of {kind} are not valid: {problems}.',
+    'Correct the named fields; nothing was changed.',
+  ),
+  FIELD_UNKNOWN: entry(
+    'usage',
+    '{kind} has no field "{name}". Its fields: {known}.',
+    'Correct the name, or declare the field in `static fields`.',
+  ),
+
+  // finding and changing things
+  RESOURCE_KIND_UNKNOWN: entry(
+    'notFound',
+    'There is no resource type "{kind}". Known types: {known}.',
+    'Correct the name, or add the class to the app.',
+  ),
+  RESOURCE_UNKNOWN: entry(
+    'notFound',
+    'There is no {kind} with id {id}.',
+    'List them with `escapement get {kind}`.',
+  ),
+  TASK_UNKNOWN: entry(
+    'notFound',
+    '{kind} has no task "{task}". Its tasks: {known}.',
+    'Correct the name, or declare the task in `static tasks`.',
+  ),
+  STATE_UNKNOWN: entry(
+    'usage',
+    'Task {kind}.{task} has no state "{state}". Its states: {known}.',
+    'Correct the name of the state.',
+  ),
+  EVENT_UNKNOWN: entry(
+    'usage',
+    'Task {kind}.{task} knows no event "{event}". Its events: {known}.',
+    'Correct the name of the event.',
+  ),
+  TASK_NOT_RUNNING: entry(
+    'conflict',
+    'Task {task} of {kind}/{id} is not running.',
+    'Start it first, or look at `escapement history`.',
+  ),
+  RESOURCE_STOPPED: entry(
+    'conflict',
+    '{kind}/{id} is stopped, so its task {task} cannot start.',
+    'Start the resource again first.',
+  ),
+  STEP_UNKNOWN: entry(
+    'usage',
+    'Task {task} of {kind}/{id} cannot be rewound {count} steps: only {most} can be undone.',
+    'Give a smaller number; `escapement history` lists the steps.',
+  ),
+  DESYNCHRONIZED: entry(
+    'conflict',
+    'Task {task} moved on from step {expected} before this change could be committed.',
+    'Read the task again and repeat the change if it still makes sense.',
+  ),
+  ARGUMENT_INVALID: entry(
+    'usage',
+    '{what} is not valid: {reason}.',
+    'Correct it and repeat the command; nothing was changed.',
+  ),
+  DUPLICATE_SEND: entry(
+    'conflict',
+    'An event with the dedup key "{key}" was already sent to this task.',
+    'Nothing to do: the first one counts.',
+  ),
+
+  // running
+  EFFECT_FAILED: entry(
+    'failed',
+    'Effect "{effect}" failed: {reason}.',
+    'See the failure with `escapement describe`; it is retried by its policy.',
+  ),
+  EFFECT_TIMEOUT: entry(
+    'failed',
+    'Effect "{effect}" did not finish within {timeoutMs} ms.',
+    'Give it a longer `timeout`, or make it faster.',
+  ),
+  STATE_CORRUPT: entry(
+    'failed',
+    'The stored snapshot of task {task} is not one its machine could have written: {reason}.',
+    'The task is parked; rewind it, or deploy a definition that knows the state.',
+  ),
+  COMMIT_UNKNOWN: entry(
+    'unavailable',
+    'It is not known whether a change was committed: {reason}.',
+    'Read the task again before repeating the change.',
+  ),
+} as const satisfies Record<string, ErrorEntry>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** An error of the house: a code from the table, a whole sentence, and what to do. */
+export class EscapementError extends Error {
+  override readonly name = 'EscapementError'
+  readonly code: ErrorCode
+  readonly todo: string
+  readonly exit: number
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+    this.todo = ERRORS[code].todo
+    this.exit = ERRORS[code].exit
+  }
+}
+
+/**
+ * Makes the error of a code, its placeholders filled in.
+ * @param code a key of ERRORS
+ * @param values what stands for each {placeholder} of the sentence and of the advice
+ * @param cause the error beneath, kept for logs
+ */
+export function fault(
+  code: ErrorCode,
+  values: Readonly<Record<string, unknown>> = {},
+  cause?: unknown,
+): EscapementError {
+  const fill = (text: string) =>
+    text.replace(/\{(\w+)\}/g, (whole, name: string) =>
+      Object.hasOwn(values, name) ? String(values[name]) : whole,
+    )
+  const error = new EscapementError(
+    code,
+    fill(ERRORS[code].sentence),
+    cause === undefined ? undefined : { cause },
+  )
+  Object.defineProperty(error, 'todo', { value: fill(ERRORS[code].todo), enumerable: true })
+  return error
+}
+
+/** Is this an error of the house (of this code, if one is given)? */
+export function isFault(error: unknown, code?: ErrorCode): error is EscapementError {
+  return error instanceof EscapementError && (code === undefined || error.code === code)
+}
+
+/** Whatever was thrown, as an Error: user code may throw null, strings and stranger things. */
+export function asError(thrown: unknown): Error {
+  if (thrown instanceof Error) return thrown
+  let text: string
+  try {
+    text = typeof thrown === 'string' ? thrown : (JSON.stringify(thrown) ?? String(thrown))
+  } catch {
+    text = 'a value that cannot be shown'
+  }
+  return new Error(text)
+}

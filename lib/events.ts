@@ -1,0 +1,116 @@
+// Everything that can happen, name to payload, declared once.
+// Promise: rooms do not log; they emit. A listener that throws is an event itself, never a lost tick.
+// Payloads carry identities, states and numbers, never field values, contexts or event payloads.
+import { EventEmitter } from 'node:events'
+import { asError } from './errors.ts'
+
+export interface EventTable {
+  'app.started': { setting: string; roles: string }
+  'app.stopped': Record<never, never>
+  'clock.beat': { tickets: number; lateMs: number }
+  'clock.failed': { error: Error }
+  'worker.started': { concurrency: number }
+  'worker.draining': { inHand: number }
+  'worker.stopped': { reason: string }
+  'ticket.refused': { reason: string; keyId: string | null }
+  'ticket.stale': { resourceId: string }
+  'queue.failed': { error: Error }
+  'tick.started': { resourceId: string }
+  'tick.busy': { resourceId: string }
+  'tick.done': { resourceId: string; kind: string; steps: number; elapsedMs: number }
+  'tick.failed': { resourceId: string; error: Error }
+  'lease.lost': { resourceId: string }
+  'lease.failed': { resourceId: string; error: Error }
+  'task.stepped': {
+    kind: string
+    resourceId: string
+    taskId: string
+    task: string
+    step: number
+    from: string
+    to: string
+    event: string
+    lateMs: number
+  }
+  'task.emitted': { kind: string; resourceId: string; taskId: string; task: string; type: string }
+  'task.finished': {
+    kind: string
+    resourceId: string
+    taskId: string
+    task: string
+    step: number
+    status: string
+  }
+  'task.panicked': {
+    kind: string
+    resourceId: string
+    taskId: string
+    task: string
+    step: number
+    error: Error
+  }
+  'event.ignored': { kind: string; resourceId: string; taskId: string; task: string; type: string }
+  'effect.started': {
+    kind: string
+    resourceId: string
+    taskId: string
+    task: string
+    effect: string
+    key: string
+    attempt: number
+  }
+  'effect.done': {
+    kind: string
+    resourceId: string
+    taskId: string
+    task: string
+    effect: string
+    key: string
+    attempt: number
+    elapsedMs: number
+  }
+  'effect.failed': {
+    kind: string
+    resourceId: string
+    taskId: string
+    task: string
+    effect: string
+    key: string
+    attempt: number
+    retryAfterMs: number | null
+    error: Error
+  }
+  'unit.fenced': { resourceId: string; taskId: string | null; fence: number }
+  'unit.desynchronized': { resourceId: string; taskId: string | null; step: number }
+  'store.retried': { error: Error }
+  'listener.failed': { event: string; error: Error }
+}
+
+export type EventName = keyof EventTable
+type Listener<N extends EventName> = (payload: EventTable[N], name: N) => void
+
+/** The house's one bus of events. */
+export class Events {
+  readonly #bus = new EventEmitter().setMaxListeners(0)
+
+  /** Listens to one event, or to all with '*'. Returns the undo. */
+  on<N extends EventName>(name: N, listener: Listener<N>): () => void
+  on(name: '*', listener: (payload: object, name: EventName) => void): () => void
+  on(name: string, listener: (payload: never, name: never) => void): () => void {
+    this.#bus.on(name, listener)
+    return () => this.#bus.off(name, listener)
+  }
+
+  /** Tells every listener, in order; what one throws is told as 'listener.failed'. */
+  emit<N extends EventName>(name: N, payload: EventTable[N]): void {
+    for (const listener of [...this.#bus.listeners(name), ...this.#bus.listeners('*')]) {
+      try {
+        listener(payload, name)
+      } catch (thrown) {
+        if (name !== 'listener.failed') {
+          this.emit('listener.failed', { event: name, error: asError(thrown) })
+        }
+      }
+    }
+  }
+}
