@@ -96,7 +96,7 @@ export class Events {
   /** Listens to one event, or to all with '*'. Returns the undo. */
   on<N extends EventName>(name: N, listener: Listener<N>): () => void
   on(name: '*', listener: (payload: object, name: EventName) => void): () => void
-  on(name: string, listener: (payload: never, name: never) => void): () => void {
+  on(name: string, listener: (payload: any, name: any) => void): () => void {
     this.#bus.on(name, listener)
     return () => this.#bus.off(name, listener)
   }
