@@ -16,7 +16,7 @@ export interface Lease {
 /** What a tick answers. One switch, in the worker, decides what follows. */
 export type Verdict =
   | { readonly kind: 'done' }
-  | { readonly kind: 'again'; readonly afterMs: number }
+  | { readonly kind: 'again' }
   | { readonly kind: 'failed'; readonly error: Error }
 
 /** One turn of a resource. The worker's only way into the models. */
@@ -31,10 +31,11 @@ export interface Ticker {
 /** Who is due? The clock's only way into the store. */
 export interface Due {
   /**
-   * Takes up to `limit` resources with something due, oldest first, and keeps them from other
-   * clocks for `hintMs`. `nextAt` is the earliest due time still to come (epoch ms), if any.
+   * Takes up to `limit` resources with something due, oldest first, and keeps other clocks from
+   * them for as long as a ticket is trusted. `nextAt` is the earliest due time still to come (epoch ms), if any;
+   * `lateMs` how late the oldest of them is.
    */
-  due(limit: number, hintMs: number): Promise<{ tickets: Ticket[]; nextAt: number | null }>
+  due(limit: number): Promise<{ tickets: Ticket[]; nextAt: number | null; lateMs: number }>
 }
 
 /** Tickets in, tickets out. Delivery is at least once, unordered, and may lose everything. */

@@ -39,6 +39,16 @@ export const ERRORS = {
     'The data folder {folder} is in use by process {pid}.',
     'Stop that process, or set ESCAPEMENT_DATA to another folder, or use DATABASE_URL to share a database between processes.',
   ),
+  EMBEDDED_STOPPED: entry(
+    'unavailable',
+    'The embedded database stopped: {reason}.',
+    'Start the program again: what was committed is kept. If it happens again with the same query, that query is too deep or too large for it; use DATABASE_URL.',
+  ),
+  TRANSACTION_STUCK: entry(
+    'failed',
+    'The transaction was rolled back: it rested for {seconds} s while {waiting} others waited for the embedded database, which has one session.',
+    'Do not await another connection inside a transaction: run those queries in the transaction, or after its end.',
+  ),
   DATABASE_UNREACHABLE: entry(
     'unavailable',
     'The database at {where} cannot be reached: {reason}.',
@@ -48,6 +58,11 @@ export const ERRORS = {
     'unavailable',
     'Redis at {where} cannot be reached: {reason}.',
     'Check REDIS_URL and that Redis is running and reachable from here.',
+  ),
+  REDIS_EVICTS: entry(
+    'usage',
+    'Redis at {where} evicts keys when its memory is full (maxmemory-policy is "{policy}").',
+    'Set maxmemory-policy to noeviction: tickets and locks must not be thrown away while they are in use.',
   ),
   MIGRATIONS_PENDING: entry(
     'usage',

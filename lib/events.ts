@@ -77,7 +77,7 @@ export interface EventTable {
     effect: string
     key: string
     attempt: number
-    retryAfterMs: number | null
+    isLast: boolean
     error: Error
   }
   'unit.fenced': { resourceId: string; taskId: string | null; fence: number }

@@ -53,3 +53,6 @@ export class SystemTime implements Time {
     return () => clearTimeout(timer)
   }
 }
+
+/** Lets the event loop turn once, so that sockets and timers get their say between long works. */
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

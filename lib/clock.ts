@@ -1,0 +1,71 @@
+// The clock: each beat, ask who is due and push one ticket each. It keeps no state.
+// Promise: cost follows what is due; any number of clocks may run; a beat that fails is told and the
+// next one asks again, so nothing is lost while a database or a queue is away.
+import type { Due, Queue } from './contract.ts'
+import { asError } from './errors.ts'
+import type { Events } from './events.ts'
+import type { Time } from './time.ts'
+
+export interface ClockOptions {
+  readonly due: Due
+  readonly queue: Pick<Queue, 'push' | 'depth'>
+  readonly time: Time
+  readonly events: Events
+  /** The longest wait between two looks. */
+  readonly beatMs: number
+  /** The most tickets of one look, and the most that may wait in the queue. */
+  readonly most: { readonly tickets: number; readonly waiting: number }
+  /** Called before each look; follows the database's clock. */
+  readonly onBeat?: () => Promise<void>
+}
+
+/** No shorter wait than this between two looks, however much is due. */
+const LEAST_WAIT_MS = 5
+
+export class Clock {
+  readonly #options: ClockOptions
+  readonly #stopped = new AbortController()
+  #beating: Promise<void> | null = null
+
+  constructor(options: ClockOptions) {
+    this.#options = options
+  }
+
+  /** Begins to beat. */
+  start(): void {
+    this.#beating ??= this.#run()
+  }
+
+  /** Ends after the beat in hand. */
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    await this.#beating
+  }
+
+  /**
+   * One beat.
+   * @returns milliseconds to wait before the next
+   */
+  async beat(): Promise<number> {
+    const { due, queue, time, events, beatMs, most, onBeat } = this.#options
+    await onBeat?.()
+    const room = most.waiting - (await queue.depth())
+    if (room <= 0) return beatMs
+    const { tickets, nextAt, lateMs } = await due.due(Math.min(room, most.tickets))
+    if (tickets.length > 0) await queue.push(tickets)
+    events.emit('clock.beat', { tickets: tickets.length, lateMs })
+    const untilNext = nextAt === null ? beatMs : nextAt - time.now()
+    return Math.max(LEAST_WAIT_MS, Math.min(beatMs, untilNext))
+  }
+
+  async #run(): Promise<void> {
+    const { time, events, beatMs } = this.#options
+    while (!this.#stopped.signal.aborted) {
+      const waitMs = await this.beat().catch((thrown) => {
+        events.emit('clock.failed', { error: asError(thrown) })
+        return beatMs
+      })
+      await time.sleep(waitMs, this.#stopped.signal)
+    }
+  }
+}

@@ -1,0 +1,260 @@
+// The database: one pool for ticking, one Knex for migrations and questions. The only pg and Knex door.
+// Promise: every statement has a deadline on both ends, every name resolves in our own schema, and a
+// COMMIT whose answer was lost is told apart from one that failed.
+import knexFactory, { type Knex } from 'knex'
+import pg from 'pg'
+import { asError, fault } from './errors.ts'
+import type { Time } from './time.ts'
+
+export type { Knex } from 'knex'
+
+/** Something statements can be sent to: the pool, or one transaction. */
+export interface Runner {
+  query(
+    text: string,
+    params?: readonly unknown[],
+  ): Promise<{ rows: any[]; rowCount: number | null }>
+}
+
+/** What `lib/embedded.ts` offers: a fresh wire to the database inside this process. */
+export interface Wire {
+  stream(): any
+}
+
+export interface DatabaseOptions {
+  /** Where PostgreSQL is; or the embedded one. */
+  readonly at: { readonly url: string } | { readonly wire: Wire }
+  readonly schema: string
+  readonly poolSize: number
+  /** Client-side and server-side bound of one statement. */
+  readonly statementMs?: number
+  readonly migrations: readonly Migration[]
+}
+
+/** One step of the schema; `name` orders and identifies it for ever. */
+export interface Migration {
+  readonly name: string
+  up(knex: Knex): Promise<void>
+  down(knex: Knex): Promise<void>
+}
+
+/** COMMIT was sent and its answer never came: the work may or may not be done. */
+export class CommitUnknown extends Error {
+  override readonly name = 'CommitUnknown'
+}
+
+const INT8 = 20
+const TIMESTAMPTZ = 1184
+/** An arbitrary constant all starters agree on: two migrations at once wait for one another. */
+const MIGRATION_LOCK = 7_306_294_511
+
+/** int8 as number (ours stay below 2^53), timestamptz as epoch milliseconds. */
+const types = {
+  getTypeParser(oid: number, format?: any): any {
+    if (oid === INT8) return Number
+    const parse = pg.types.getTypeParser(oid, format) as (text: string) => unknown
+    if (oid === TIMESTAMPTZ) return (text: string) => (parse(text) as Date).getTime()
+    return parse
+  },
+}
+
+export class Database implements Runner {
+  readonly knex: Knex
+  readonly schema: string
+  readonly #pool: pg.Pool
+  readonly #options: DatabaseOptions
+  readonly #others: pg.Pool[] = []
+
+  constructor(options: DatabaseOptions) {
+    this.#options = options
+    this.schema = options.schema
+    this.#pool = this.#makePool(options.schema, options.poolSize)
+    this.knex = knexFactory({
+      client: 'pg',
+      connection: () => this.#connection(options.schema) as Knex.StaticConnectionConfig,
+      pool: { min: 0, max: 4 },
+      acquireConnectionTimeout: 10_000,
+    })
+  }
+
+  /** Asks the server its time, and hands it to a clock that follows. */
+  async ask(
+    time: Time & { follow?(remoteMs: number, sentAt: number, gotAt: number): void },
+  ): Promise<void> {
+    const sentAt = time.monotonic()
+    const { rows } = await this.query('SELECT clock_timestamp() AS now')
+    time.follow?.(rows[0].now, sentAt, time.monotonic())
+  }
+
+  async query(text: string, params: readonly unknown[] = []) {
+    try {
+      return await this.#pool.query(text, params as unknown[])
+    } catch (thrown) {
+      throw this.#explain(thrown)
+    }
+  }
+
+  /**
+   * Runs `work` in one transaction.
+   * @throws CommitUnknown when the connection broke after COMMIT was sent
+   */
+  async transaction<T>(work: (runner: Runner) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect().catch((thrown) => {
+      throw this.#explain(thrown)
+    })
+    let broken: Error | undefined
+    const onError = (error: Error) => {
+      broken = error
+    }
+    client.on('error', onError)
+    try {
+      await client.query('BEGIN')
+      const value = await work(client as unknown as Runner)
+      await client.query('COMMIT').catch((thrown) => {
+        broken ??= asError(thrown)
+        if (isServerSaid(thrown)) throw thrown
+        throw new CommitUnknown(broken.message, { cause: thrown })
+      })
+      return value
+    } catch (thrown) {
+      if (!broken) await client.query('ROLLBACK').catch((error) => onError(asError(error)))
+      throw thrown instanceof CommitUnknown ? thrown : this.#explain(thrown)
+    } finally {
+      client.off('error', onError)
+      client.release(broken)
+    }
+  }
+
+  /** A pool of its own for a library that keeps tables in `schema`. Closed with the database. */
+  pool(schema: string, size: number): pg.Pool {
+    const pool = this.#makePool(schema, size)
+    this.#others.push(pool)
+    return pool
+  }
+
+  /** Brings the schema up to date. Safe to call from any number of starters at once. */
+  async migrate(): Promise<string[]> {
+    return this.#migrating(async (knex) => {
+      await knex.raw('CREATE SCHEMA IF NOT EXISTS ??', [this.schema])
+      const [, names] = await knex.migrate.latest(this.#migrationConfig())
+      return names
+    })
+  }
+
+  /** Takes back the last batch of migrations, or all of them. */
+  async rollback(all = false): Promise<string[]> {
+    return this.#migrating(async (knex) => {
+      const [, names] = await knex.migrate.rollback(this.#migrationConfig(), all)
+      return names
+    })
+  }
+
+  /** The names of migrations not yet run; touches nothing. */
+  async pending(): Promise<string[]> {
+    const names = this.#options.migrations.map(({ name }) => name)
+    const { rows } = await this.query(`SELECT to_regclass($1) IS NOT NULL AS there`, [
+      `"${this.schema}".migrations`,
+    ])
+    if (!rows[0].there) return names
+    const done = await this.query('SELECT name FROM migrations')
+    const ran = new Set(done.rows.map(({ name }) => name))
+    return names.filter((name) => !ran.has(name))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([
+      this.knex.destroy(),
+      this.#pool.end(),
+      ...this.#others.map((pool) => pool.end()),
+    ])
+  }
+
+  async #migrating<T>(work: (knex: Knex) => Promise<T>): Promise<T> {
+    try {
+      return await this.knex.transaction(async (trx) => {
+        await trx.raw('SELECT pg_advisory_xact_lock(?)', [MIGRATION_LOCK])
+        return work(trx)
+      })
+    } catch (thrown) {
+      throw this.#explain(thrown)
+    }
+  }
+
+  #migrationConfig(): Knex.MigratorConfig {
+    const { migrations } = this.#options
+    return {
+      schemaName: this.schema,
+      tableName: 'migrations',
+      migrationSource: {
+        getMigrations: async () => [...migrations],
+        getMigrationName: ({ name }: Migration) => name,
+        getMigration: async (migration: Migration) => migration,
+      },
+    }
+  }
+
+  #makePool(schema: string, max: number): pg.Pool {
+    const pool = new pg.Pool({ ...this.#connection(schema), max, types } as pg.PoolConfig)
+    // An idle client that loses its server says so here; the next query gets a new one.
+    pool.on('error', () => {})
+    pool.setMaxListeners(0)
+    return pool
+  }
+
+  #connection(schema: string): Record<string, unknown> {
+    const { at, statementMs = 10_000 } = this.#options
+    const settings = `-c search_path=${schema} -c statement_timeout=${statementMs} -c lock_timeout=${statementMs} -c idle_in_transaction_session_timeout=${statementMs}`
+    const common = { application_name: 'escapement', options: settings, types }
+    if ('wire' in at) return { ...common, user: 'postgres', stream: () => at.wire.stream() }
+    return {
+      ...common,
+      connectionString: at.url,
+      keepAlive: true,
+      connectionTimeoutMillis: 5_000,
+      query_timeout: statementMs + 2_000,
+    }
+  }
+
+  #explain(thrown: unknown): Error {
+    const error = asError(thrown) as Error & { code?: string }
+    if (!isUnreachable(error)) return error
+    return fault('DATABASE_UNREACHABLE', { where: this.#where(), reason: reasonOf(error) }, error)
+  }
+
+  #where(): string {
+    const { at } = this.#options
+    if ('wire' in at) return 'the embedded folder'
+    try {
+      const { host, pathname } = new URL(at.url)
+      return `${host}${pathname}`
+    } catch {
+      return 'DATABASE_URL'
+    }
+  }
+}
+
+/** Did the server itself answer with an error (so that it surely did not commit)? */
+function isServerSaid(thrown: unknown): boolean {
+  const { code, severity } = thrown as { code?: string; severity?: string }
+  return (
+    severity !== undefined &&
+    code !== undefined &&
+    !code.startsWith('57P') &&
+    !code.startsWith('08')
+  )
+}
+
+const UNREACHABLE =
+  /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|EPIPE|EAI_AGAIN|ENOENT|57P0[123]|08...|53300|28...|3D000)$/
+
+function isUnreachable(error: Error & { code?: string }): boolean {
+  if (error.code && UNREACHABLE.test(error.code)) return true
+  return /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(
+    error.message,
+  )
+}
+
+/** An AggregateError (both IPv4 and IPv6 refused) has no message of its own. */
+function reasonOf(error: Error & { code?: string }): string {
+  return error.message || error.code || 'no answer'
+}

@@ -1,0 +1,32 @@
+// Durations as people write them: '30s', '2m', 1500. The only door to the `ms` package.
+// Promise: a duration that is not one is refused with a sentence, never taken for zero.
+import ms from 'ms'
+import { fault } from './errors.ts'
+
+/** Milliseconds, or a text such as '250ms', '5s', '2m', '1h', '7d'. */
+export type Duration = number | string
+
+/** A year: longer than any timer we mean, short enough for every timestamp. */
+const MOST_MS = 366 * 24 * 3_600_000
+
+/**
+ * @param what the name of the setting, for the error
+ * @returns milliseconds
+ * @throws ARGUMENT_INVALID when it is negative, not finite, longer than a year, or not a duration
+ */
+export function toMs(duration: Duration, what: string): number {
+  const found = typeof duration === 'number' ? duration : ms(duration as ms.StringValue)
+  if (!Number.isFinite(found) || found < 0 || found > MOST_MS) {
+    throw fault('ARGUMENT_INVALID', {
+      what,
+      reason: `"${duration}" is not a duration such as 500, '5s' or '2m'`,
+    })
+  }
+  return found
+}
+
+/** A range such as '1s..1m', as [first, last] in milliseconds. One duration alone is both. */
+export function toRangeMs(range: Duration, what: string): [number, number] {
+  const [first, last] = typeof range === 'string' ? range.split('..') : [range, range]
+  return [toMs(first ?? '', what), toMs(last ?? first ?? '', what)]
+}

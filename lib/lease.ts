@@ -1,0 +1,52 @@
+// A lease: the right to tick a resource, with its time running out.
+// Promise: it is lost once and for all, at its deadline at the latest, and leaves no timer when over.
+import type { Lease } from './contract.ts'
+import type { Time } from './time.ts'
+
+/** The lease a keeper hands to the work, and prolongs while the work goes on. */
+export class KeptLease implements Lease {
+  readonly #time: Time
+  readonly #onLost: () => void
+  readonly #lost = new AbortController()
+  readonly #over = new AbortController()
+  #deadline = 0
+  #disarm: () => void = () => {}
+
+  constructor(time: Time, onLost: () => void) {
+    this.#time = time
+    this.#onLost = onLost
+  }
+
+  get signal(): AbortSignal {
+    return this.#lost.signal
+  }
+
+  /** Aborts when the lease is lost or ended; nothing is done for it any more. */
+  get over(): AbortSignal {
+    return this.#over.signal
+  }
+
+  remainingMs(): number {
+    return this.over.aborted ? 0 : this.#deadline - this.#time.monotonic()
+  }
+
+  /** @param deadline on the monotonic clock; what comes after the end or the loss is too late */
+  trustUntil(deadline: number): void {
+    if (this.over.aborted) return
+    this.#deadline = deadline
+    this.#disarm()
+    this.#disarm = this.#time.after(this.remainingMs(), () => this.lose())
+  }
+
+  lose(): void {
+    if (this.over.aborted) return
+    this.end()
+    this.#onLost()
+    this.#lost.abort(new Error('the lease was lost'))
+  }
+
+  end(): void {
+    this.#disarm()
+    this.#over.abort()
+  }
+}

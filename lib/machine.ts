@@ -1,0 +1,240 @@
+// The machine: one event through one statechart, as data. The only file that drives XState.
+// Promise: pure. Nothing runs, waits or is scheduled here; what XState would have done comes back
+// as acts (timers to keep, effects to run, actions to perform), so a task holds no time and no promises.
+import { isDeepStrictEqual } from 'node:util'
+import {
+  type AnyActorRef,
+  type AnyEventObject,
+  type AnyStateMachine,
+  createEmptyActor,
+} from 'xstate'
+import { asError, fault } from './errors.ts'
+
+export type { AnyStateMachine, EventFrom, InputFrom, OutputFrom } from 'xstate'
+export type MachineEvent = AnyEventObject
+export type StateValue = string | { [key: string]: StateValue | undefined }
+
+/** A timer of a state, waiting. It lives and dies with the snapshot, so an old one cannot fire. */
+export interface Timer {
+  readonly id: string
+  readonly event: MachineEvent
+  readonly dueAt: number
+}
+
+/** An invoked actor to be run by the worker. `armedAt` (a step) tells one incarnation from the next. */
+export interface PendingEffect {
+  readonly id: string
+  readonly src: string
+  readonly input: unknown
+  readonly armedAt: number
+}
+
+/** Everything a task is between two steps: plain data, ready for the codec. */
+export interface Rest {
+  readonly value: StateValue
+  readonly context: unknown
+  readonly history?: Readonly<Record<string, readonly string[]>>
+  readonly status: 'active' | 'done' | 'error'
+  readonly output?: unknown
+  readonly timers: readonly Timer[]
+  readonly effects: readonly PendingEffect[]
+}
+
+/** A custom action to perform before the commit, in the order XState asked for it. */
+export interface Act {
+  readonly type: string
+  readonly params: unknown
+  readonly info: Readonly<Record<string, unknown>>
+  readonly exec: (info: unknown, params: unknown) => unknown
+}
+
+/** What one event did. `changed` is false when no state accepted it. */
+export interface Step {
+  readonly rest: Rest
+  readonly changed: boolean
+  readonly acts: readonly Act[]
+  readonly emitted: readonly MachineEvent[]
+  readonly error?: unknown
+}
+
+interface Raw {
+  readonly type: string
+  readonly params: any
+  readonly info: Readonly<Record<string, unknown>>
+  readonly exec?: Act['exec']
+}
+
+/** Microsteps in one step before an eventless cycle is called endless. XState's default is Infinity. */
+const MOST_MICROSTEPS = 1_000
+
+/** The machine's first step, from nothing. */
+export function begin(machine: AnyStateMachine, input: unknown, step: number, nowMs: number): Step {
+  const { scope, raw } = inertScope(machine)
+  const next = machine.getInitialSnapshot(scope, input)
+  return settle(next, raw, { timers: [], effects: [] }, true, step, nowMs)
+}
+
+/**
+ * One event from rest to rest.
+ * @param step the number the step will have; it becomes the incarnation of what is armed in it
+ * @param nowMs the moment of the step, from which delays are counted
+ * @throws what a guard or an assign threw; STATE_CORRUPT when the machine cannot hold the rest
+ */
+export function advance(
+  machine: AnyStateMachine,
+  rest: Rest,
+  event: MachineEvent,
+  step: number,
+  nowMs: number,
+): Step {
+  const awake = wake(machine, rest)
+  const { scope, raw } = inertScope(machine)
+  const next = machine.transition(awake, event, scope)
+  return settle(next, raw, rest, next !== awake, step, nowMs)
+}
+
+/** Does this state of rest accept the event? Evaluates guards. */
+export function accepts(machine: AnyStateMachine, rest: Rest, event: MachineEvent): boolean {
+  return wake(machine, rest).can(event)
+}
+
+/** A state value as people write it: `online`, or `door.open` and `{…}` for deeper ones. */
+export function stateName(value: StateValue): string {
+  if (typeof value === 'string') return value
+  const entries = Object.entries(value)
+  const [only] = entries
+  if (entries.length === 1 && only) return `${only[0]}.${stateName(only[1] ?? {})}`
+  return JSON.stringify(value)
+}
+
+/** The snapshot XState works on, rebuilt. A value that XState would quietly replace is corrupt. */
+function wake(machine: AnyStateMachine, rest: Rest): any {
+  machine.options.maxIterations = MOST_MICROSTEPS
+  let awake: any
+  try {
+    awake = machine.resolveState({
+      value: rest.value,
+      context: rest.context,
+      status: rest.status,
+      historyValue: reviveHistory(machine, rest.history),
+    } as never)
+  } catch (thrown) {
+    throw fault('STATE_CORRUPT', { task: machine.id, reason: asError(thrown).message }, thrown)
+  }
+  if (!isDeepStrictEqual(awake.value, rest.value)) {
+    const reason = `it names the state ${JSON.stringify(rest.value)}`
+    throw fault('STATE_CORRUPT', { task: machine.id, reason })
+  }
+  // Children stand in by id only: enough for XState to name what it stops.
+  awake.children = Object.fromEntries(rest.effects.map(({ id, src }) => [id, { id, src }]))
+  return awake
+}
+
+function reviveHistory(machine: AnyStateMachine, history: Rest['history']): unknown {
+  if (!history) return {}
+  return Object.fromEntries(
+    Object.entries(history).map(([key, ids]) => [
+      key,
+      ids.map((id) => machine.getStateNodeById(id)),
+    ]),
+  )
+}
+
+/** A scope in which XState computes and executes nothing: every action lands in `raw`. */
+function inertScope(machine: AnyStateMachine): { scope: any; raw: Raw[] } {
+  machine.options.maxIterations = MOST_MICROSTEPS
+  const raw: Raw[] = []
+  const self: AnyActorRef = createEmptyActor()
+  const nothing = () => {}
+  const scope = {
+    self,
+    id: machine.id,
+    sessionId: self.sessionId,
+    system: self.system,
+    logger: nothing,
+    defer: nothing,
+    emit: nothing,
+    stopChild: nothing,
+    actionExecutor: (action: Raw) => raw.push(action),
+  }
+  return { scope, raw }
+}
+
+/** Folds what XState asked for into the next rest. */
+function settle(
+  next: any,
+  raw: readonly Raw[],
+  before: Pick<Rest, 'timers' | 'effects'>,
+  changed: boolean,
+  step: number,
+  nowMs: number,
+): Step {
+  const timers = new Map(before.timers.map((timer) => [timer.id, timer]))
+  const effects = new Map(before.effects.map((effect) => [effect.id, effect]))
+  const acts: Act[] = []
+  const emitted: MachineEvent[] = []
+  for (const { type, params, info, exec } of raw) {
+    switch (type) {
+      case 'xstate.raise':
+        if (typeof params.delay !== 'number') break
+        arm(timers, params, nowMs)
+        break
+      case 'xstate.cancel':
+        timers.delete(params.sendId)
+        break
+      case 'xstate.spawnChild':
+        effects.set(params.id, {
+          id: params.id,
+          src: params.src,
+          input: params.input,
+          armedAt: step,
+        })
+        break
+      case 'xstate.stopChild':
+        if (params) effects.delete(params.id)
+        break
+      case 'xstate.emit':
+        emitted.push(params.event)
+        break
+      case 'xstate.log':
+        break
+      default:
+        acts.push(custom(type, params, info, exec))
+    }
+  }
+  const active = next.status === 'active'
+  const rest: Rest = {
+    value: next.value,
+    context: next.context,
+    ...historyOf(next),
+    status: next.status,
+    ...(next.output === undefined ? {} : { output: next.output }),
+    timers: active ? [...timers.values()] : [],
+    effects: active ? [...effects.values()] : [],
+  }
+  return { rest, changed, acts, emitted, ...(next.status === 'error' ? { error: next.error } : {}) }
+}
+
+function arm(timers: Map<string, Timer>, raised: any, nowMs: number): void {
+  if (!Number.isFinite(raised.delay)) {
+    throw new Error(
+      `the delay of "${raised.event.type}" is ${raised.delay}, not a number of milliseconds`,
+    )
+  }
+  const id = raised.id ?? raised.event.type
+  timers.set(id, { id, event: raised.event, dueAt: nowMs + Math.max(0, raised.delay) })
+}
+
+function custom(type: string, params: unknown, info: Raw['info'], exec: Raw['exec']): Act {
+  if (type.startsWith('xstate.')) throw new Error(`the action ${type} is not durable here`)
+  if (typeof exec !== 'function') throw new Error(`the action "${type}" has no implementation`)
+  return { type, params, info, exec }
+}
+
+function historyOf(next: any): Pick<Rest, 'history'> {
+  const entries = Object.entries(next.historyValue as Record<string, { id: string }[]>)
+  if (entries.length === 0) return {}
+  return {
+    history: Object.fromEntries(entries.map(([key, nodes]) => [key, nodes.map(({ id }) => id)])),
+  }
+}

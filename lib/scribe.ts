@@ -1,0 +1,243 @@
+// The scribe: turns units that won into rows, a statement for each table and many rows in each.
+// Promise: knows every column the store writes; decides nothing.
+import type { Runner } from './database.ts'
+import type { Unit } from './unit.ts'
+
+/** A unit being written, and what became of its parts. */
+export interface Entry {
+  readonly unit: Unit
+  readonly started: string[]
+  delivered: number
+  stopped: number
+}
+
+export interface Moment {
+  readonly nowMs: number
+  /** Whoever makes a task due also pushes a ticket; a clock looks after this long, if that was lost. */
+  readonly toldMs: number
+}
+
+const NOW = 'to_timestamp($2 / 1000.0)'
+
+export class Scribe {
+  readonly #runner: Runner
+  readonly #moment: Moment
+
+  constructor(runner: Runner, moment: Moment) {
+    this.#runner = runner
+    this.#moment = moment
+  }
+
+  /** Writes all of it. Rings come last: whatever else a unit does to a due entry, a ring is not lost. */
+  async write(entries: readonly Entry[]): Promise<void> {
+    const steps = entries.flatMap(({ unit }) => (unit.step ? [unit.step] : []))
+    await this.#creates(entries.flatMap(({ unit }) => unit.creates ?? []))
+    for (const { unit } of entries) if (unit.fields) await this.#fields(unit.fields)
+    await this.#moves(steps)
+    await this.#transitions(entries.flatMap(({ unit }) => transitionsOf(unit)))
+    await this.#consumes(entries.flatMap(({ unit }) => unit.consumes ?? []))
+    await this.#clearAway(steps.filter(({ finished }) => finished).map(({ taskId }) => taskId))
+    for (const entry of entries) await this.#stops(entry)
+    await this.#starts(entries)
+    await this.#dues(
+      entries.flatMap(({ unit }) => (unit.due && !unit.step?.finished ? [unit.due] : [])),
+    )
+    for (const entry of entries) await this.#sends(entry)
+    await this.#failures(entries.flatMap(({ unit }) => unit.failures ?? []))
+  }
+
+  /** One statement over many rows; $1 is the rows as JSON, $2 the moment. Nothing for no rows. */
+  async #rows(rows: readonly object[], sql: string, ...more: unknown[]): Promise<any[]> {
+    if (rows.length === 0) return []
+    return (await this.#runner.query(sql, [JSON.stringify(rows), this.#moment.nowMs, ...more])).rows
+  }
+
+  async #creates(resources: NonNullable<Unit['creates']>): Promise<void> {
+    await this.#rows(
+      resources,
+      `WITH made AS (
+         INSERT INTO resources (id, kind, parent_id, fields, created_at, updated_at)
+         SELECT id, kind, "parentId", fields, ${NOW}, ${NOW}
+         FROM json_to_recordset($1) AS v(id uuid, kind text, "parentId" uuid, fields jsonb) RETURNING id)
+       INSERT INTO leases (resource_id) SELECT id FROM made`,
+    )
+  }
+
+  /** A patch, key by key: two writers of different fields do not undo one another. */
+  async #fields({
+    resourceId,
+    set,
+    unset,
+    aside,
+    state,
+  }: NonNullable<Unit['fields']>): Promise<void> {
+    const strays = Object.keys(aside)
+    await this.#runner.query(
+      `UPDATE resources SET fields = (fields || $2::jsonb) - $3::text[], version = version + 1,
+         lost_and_found = nullif((coalesce(lost_and_found, '{}') || $4::jsonb) - $5::text[], '{}'),
+         state = coalesce($6, state), updated_at = to_timestamp($7 / 1000.0) WHERE id = $1`,
+      [
+        resourceId,
+        JSON.stringify(set),
+        [...unset, ...strays],
+        JSON.stringify(aside),
+        [...Object.keys(set), ...unset],
+        state ?? null,
+        this.#moment.nowMs,
+      ],
+    )
+  }
+
+  async #moves(steps: readonly NonNullable<Unit['step']>[]): Promise<void> {
+    const rows = steps.map(({ transition: _, ...move }) => move)
+    await this.#rows(
+      rows,
+      `UPDATE tasks t SET step = v.step, rest_step = v."restStep", status = v.status, state = v.state,
+         tries = v.tries, moved_at = ${NOW}, finished_at = CASE WHEN v.finished THEN ${NOW} END
+       FROM json_to_recordset($1) AS v("taskId" uuid, step integer, "restStep" integer, status text,
+         state text, tries jsonb, finished boolean)
+       WHERE t.id = v."taskId"`,
+    )
+  }
+
+  async #transitions(lines: readonly object[]): Promise<void> {
+    await this.#rows(
+      lines,
+      `INSERT INTO transitions (task_id, step, base, from_state, to_state, event, payload, snapshot,
+         actor, reason, fence, unit_id, at)
+       SELECT "taskId", step, base, "from", "to", event, payload, snapshot, actor, reason, fence, "unitId", ${NOW}
+       FROM json_to_recordset($1) AS v("taskId" uuid, step integer, base integer, "from" text, "to" text,
+         event text, payload jsonb, snapshot jsonb, actor text, reason text, fence bigint, "unitId" uuid)`,
+    )
+  }
+
+  /** A consumed event goes; one with a dedup key stays, without its payload, so its twin is refused. */
+  async #consumes(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return
+    await this.#runner.query(
+      `WITH kept AS (UPDATE events SET consumed_at = ${NOW}, payload = NULL
+                     WHERE id = ANY($1::bigint[]) AND dedup_key IS NOT NULL)
+       DELETE FROM events WHERE id = ANY($1::bigint[]) AND dedup_key IS NULL`,
+      [ids, this.#moment.nowMs],
+    )
+  }
+
+  async #clearAway(taskIds: readonly string[]): Promise<void> {
+    if (taskIds.length === 0) return
+    await this.#runner.query(
+      `WITH gone AS (DELETE FROM dues WHERE task_id = ANY($1::uuid[]))
+       DELETE FROM events WHERE task_id = ANY($1::uuid[]) AND consumed_at IS NULL`,
+      [taskIds],
+    )
+  }
+
+  /** Direct: the step moves on, so a worker in the middle of this task loses its compare-and-set. */
+  async #stops(entry: Entry): Promise<void> {
+    for (const { resourceId, task, except, actor, reason } of entry.unit.stops ?? []) {
+      const { rows } = await this.#runner.query(
+        `WITH live AS (
+           SELECT id, step, state FROM tasks WHERE resource_id = $1 AND finished_at IS NULL
+             AND ($3::text IS NULL OR name = $3) AND ($4::text IS NULL OR name <> $4)
+           ORDER BY id FOR NO KEY UPDATE),
+         moved AS (
+           UPDATE tasks t SET step = live.step + 1, status = 'stopped', state = '__stop__', tries = NULL,
+             moved_at = ${NOW}, finished_at = ${NOW}
+           FROM live WHERE t.id = live.id)
+         INSERT INTO transitions (task_id, step, from_state, to_state, event, actor, reason, unit_id, at)
+         SELECT id, step + 1, state, '__stop__', '__stop__', $5, $6, $7, ${NOW} FROM live RETURNING task_id`,
+        [resourceId, this.#moment.nowMs, task, except, actor, reason, entry.unit.id],
+      )
+      entry.stopped += rows.length
+      await this.#clearAway(rows.map(({ task_id }) => task_id))
+    }
+  }
+
+  /** A run starts in `__new__` at step 0, due at once. One that lives already is left alone. */
+  async #starts(entries: readonly Entry[]): Promise<void> {
+    const wanted = entries.flatMap((entry) =>
+      (entry.unit.starts ?? []).map((run) => ({ entry, run })),
+    )
+    const rows = await this.#rows(
+      wanted.map(({ run }) => run),
+      `INSERT INTO tasks (id, resource_id, name, machine_version, step, rest_step, status, state, started_at, moved_at)
+       SELECT v.id, v."resourceId", v.task, v.version, 0, 0, 'running', '__new__', ${NOW}, ${NOW}
+       FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, task text, version text, "evenStopped" boolean)
+       JOIN resources r ON r.id = v."resourceId" AND (v."evenStopped" OR r.state NOT IN ('stopping', '__stop__'))
+       ON CONFLICT (resource_id, name) WHERE finished_at IS NULL DO NOTHING
+       RETURNING id AS "taskId", resource_id AS "resourceId"`,
+    )
+    const born = new Set(rows.map(({ taskId }) => taskId))
+    const lines = wanted.flatMap(({ entry, run: { id, args, actor, reason } }) => {
+      if (!born.has(id)) return []
+      entry.started.push(id)
+      const line = {
+        from: '__new__',
+        to: '__new__',
+        event: '__start__',
+        payload: args,
+        actor,
+        reason,
+      }
+      return [{ ...line, taskId: id, step: 0, unitId: entry.unit.id }]
+    })
+    await this.#transitions(lines)
+    await this.#rows(
+      rows,
+      `INSERT INTO dues (task_id, resource_id, due_at, look_at, reason)
+       SELECT "taskId", "resourceId", ${NOW}, to_timestamp(($2 + $3) / 1000.0), 'start'
+       FROM json_to_recordset($1) AS v("taskId" uuid, "resourceId" uuid)`,
+      this.#moment.toldMs,
+    )
+  }
+
+  /** A task rung since it was read stays due now: its wakes have moved on. */
+  async #dues(dues: readonly NonNullable<Unit['due']>[]): Promise<void> {
+    await this.#rows(
+      dues,
+      `UPDATE dues d SET reason = CASE WHEN d.wakes = v.wakes THEN v.reason ELSE d.reason END,
+         due_at = to_timestamp(CASE WHEN d.wakes = v.wakes THEN v.at ELSE least(v.at, $2) END / 1000.0),
+         look_at = to_timestamp(CASE WHEN d.wakes = v.wakes AND (v.at IS NULL OR v.at > $2) THEN v.at
+                                     ELSE $2 + $3 END / 1000.0)
+       FROM json_to_recordset($1) AS v("taskId" uuid, at double precision, reason text, wakes bigint)
+       WHERE d.task_id = v."taskId"`,
+      this.#moment.toldMs,
+    )
+  }
+
+  async #sends(entry: Entry): Promise<void> {
+    const rows = await this.#rows(
+      entry.unit.sends ?? [],
+      `INSERT INTO events (task_id, type, payload, dedup_key, actor, reason, unit_id, sent_at, expires_at)
+       SELECT t.id, v.type, v.payload, v."dedupKey", v.actor, v.reason, $3, ${NOW}, to_timestamp(v."expiresAt" / 1000.0)
+       FROM json_to_recordset($1) AS v("resourceId" uuid, task text, type text, payload jsonb, "dedupKey" text,
+         "expiresAt" double precision, actor text, reason text)
+       JOIN tasks t ON t.resource_id = v."resourceId" AND t.name = v.task AND t.finished_at IS NULL
+       ON CONFLICT (task_id, dedup_key) WHERE dedup_key IS NOT NULL DO NOTHING RETURNING task_id AS "taskId"`,
+      entry.unit.id,
+    )
+    entry.delivered += rows.length
+    await this.#rows(
+      rows,
+      `UPDATE dues d SET wakes = wakes + 1, reason = 'event', due_at = least(due_at, ${NOW}),
+         look_at = least(look_at, to_timestamp(($2 + $3) / 1000.0))
+       FROM json_to_recordset($1) AS v("taskId" uuid) WHERE d.task_id = v."taskId"`,
+      this.#moment.toldMs,
+    )
+  }
+
+  async #failures(failures: NonNullable<Unit['failures']>): Promise<void> {
+    await this.#rows(
+      failures,
+      `INSERT INTO failures (id, resource_id, task_id, step, effect, attempt, class, code, message, detail, at)
+       SELECT id, "resourceId", "taskId", step, effect, attempt, class, code, message, detail, ${NOW}
+       FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, "taskId" uuid, step integer, effect text,
+         attempt integer, class text, code text, message text, detail jsonb)`,
+    )
+  }
+}
+
+function transitionsOf({ id, fence, step }: Unit): object[] {
+  if (!step?.transition) return []
+  const { taskId, step: number, transition } = step
+  return [{ ...transition, taskId, step: number, unitId: id, fence: fence?.fence ?? null }]
+}

@@ -1,0 +1,133 @@
+// A unit of work: everything one step changes, to be committed together or not at all.
+// Types only. The store's one door takes a list of these; a direct call of a user is a unit
+// without a fence, a tick's unit carries the fence it was claimed under.
+import type { Json } from './codec.ts'
+
+/** Who did it and why; every change carries them into the history. */
+export interface Author {
+  readonly actor: string
+  readonly reason: string | null
+}
+
+export type RunStatus = 'running' | 'paused' | 'panicked' | 'stopped' | 'done'
+
+/** A committed move of one task: compare-and-set on `expected`. */
+export interface StepChange {
+  readonly taskId: string
+  readonly resourceId: string
+  /** The step the task must still be at. */
+  readonly expected: number
+  /** `expected + 1`, or `expected` for a change that is not a step (an attempt counted). */
+  readonly step: number
+  /** The step whose row holds the snapshot the task rests in. */
+  readonly restStep: number
+  readonly status: RunStatus
+  readonly state: string
+  readonly tries: Json | null
+  readonly finished: boolean
+  readonly transition: TransitionRow | null
+}
+
+/** One line of a task's history. */
+export interface TransitionRow extends Author {
+  /** The step whose snapshot this one grew from; `rewind` follows it. */
+  readonly base: number | null
+  readonly from: string
+  readonly to: string
+  readonly event: string
+  readonly payload: Json | null
+  readonly snapshot: Json | null
+}
+
+/** Changed fields of one resource; `version` null means: whatever it is now. */
+export interface FieldChange {
+  readonly resourceId: string
+  readonly set: Readonly<Record<string, Json>>
+  readonly unset: readonly string[]
+  /** Stored fields no code knows: moved to lost_and_found, never dropped. */
+  readonly aside: Readonly<Record<string, unknown>>
+  readonly version: number | null
+  readonly state?: string
+}
+
+export interface NewResource {
+  readonly id: string
+  readonly kind: string
+  readonly parentId: string | null
+  readonly fields: Readonly<Record<string, Json>>
+}
+
+export interface NewRun extends Author {
+  readonly id: string
+  readonly resourceId: string
+  readonly task: string
+  readonly version: string
+  /** True for the life task alone, which is how a stopped resource starts again. */
+  readonly evenStopped: boolean
+  readonly args: Json | null
+}
+
+export interface NewEvent extends Author {
+  readonly resourceId: string
+  readonly task: string
+  readonly type: string
+  readonly payload: Json | null
+  readonly dedupKey: string | null
+  readonly expiresAt: number | null
+}
+
+export interface RunStop extends Author {
+  readonly resourceId: string
+  /** Null stops every task of the resource but `except`. */
+  readonly task: string | null
+  readonly except: string | null
+}
+
+export interface NewFailure {
+  readonly id: string
+  readonly resourceId: string
+  readonly taskId: string
+  readonly step: number
+  readonly effect: string | null
+  readonly attempt: number
+  readonly class: string
+  readonly code: string | null
+  readonly message: string
+  readonly detail: Json | null
+}
+
+/** When a task wants its next turn. `wakes` is how often it had been rung when it was read. */
+export interface DueChange {
+  readonly taskId: string
+  readonly at: number | null
+  readonly reason: string
+  readonly wakes: number
+}
+
+export interface Unit {
+  readonly id: string
+  readonly fence?: { readonly resourceId: string; readonly fence: number }
+  readonly step?: StepChange
+  readonly fields?: FieldChange
+  readonly due?: DueChange
+  readonly consumes?: readonly string[]
+  readonly creates?: readonly NewResource[]
+  readonly starts?: readonly NewRun[]
+  readonly stops?: readonly RunStop[]
+  readonly sends?: readonly NewEvent[]
+  readonly failures?: readonly NewFailure[]
+}
+
+export type Outcome =
+  | {
+      readonly kind: 'committed'
+      /** The ids of the runs that were really started; the others were live already. */
+      readonly started: readonly string[]
+      /** How many events found a live task. */
+      readonly delivered: number
+      readonly stopped: number
+    }
+  /** Another worker holds the resource now: this one came too late. */
+  | { readonly kind: 'fenced' }
+  /** The task or the fields had moved on. */
+  | { readonly kind: 'desynchronized' }

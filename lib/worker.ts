@@ -1,0 +1,101 @@
+// The worker: take a ticket, hold its resource, tick it, settle. The one place a ticket's fate is decided.
+// Promise: nothing a tick does or throws stops the worker; draining finishes what is in hand, and after
+// its grace aborts it, leaving every task where its last commit left it.
+import type { Lease, Queue, Taker, Ticker, Ticket, Verdict } from './contract.ts'
+import { asError } from './errors.ts'
+import type { Events } from './events.ts'
+import type { Keeper } from './lock.ts'
+import type { Time } from './time.ts'
+import { LATE, within } from './within.ts'
+
+export interface WorkerOptions {
+  readonly queue: Queue
+  readonly keeper: Pick<Keeper, 'hold'>
+  readonly ticker: Ticker
+  readonly time: Time
+  readonly events: Events
+  /** How many resources are ticked at once. */
+  readonly concurrency: number
+  /** How long draining waits for ticks in hand before it aborts them. */
+  readonly graceMs: number
+}
+
+export class Worker {
+  readonly #options: WorkerOptions
+  readonly #drained = new AbortController()
+  #taker: Taker | null = null
+  #inHand = 0
+
+  constructor(options: WorkerOptions) {
+    this.#options = options
+  }
+
+  async start(): Promise<void> {
+    const { queue, concurrency, events } = this.#options
+    this.#taker = await queue.take((ticket) => this.work(ticket), { concurrency })
+    events.emit('worker.started', { concurrency })
+  }
+
+  /** Takes nothing more, waits for what is in hand, aborts it after the grace. */
+  async stop(): Promise<void> {
+    const { time, events, graceMs } = this.#options
+    if (!this.#taker) return
+    events.emit('worker.draining', { inHand: this.#inHand })
+    const stopping = this.#taker.stop()
+    this.#taker = null
+    const isLate = (await within(time, graceMs, stopping)) === LATE
+    this.#drained.abort()
+    await stopping
+    events.emit('worker.stopped', { reason: isLate ? 'grace ran out' : 'drained' })
+  }
+
+  /** Works one ticket to its end. Never rejects. */
+  async work(ticket: Ticket): Promise<void> {
+    this.#inHand += 1
+    const verdict = await this.#attempt(ticket)
+    await this.#settle(ticket, verdict).catch((thrown) => {
+      this.#options.events.emit('tick.failed', {
+        resourceId: ticket.resourceId,
+        error: asError(thrown),
+      })
+    })
+    this.#inHand -= 1
+  }
+
+  async #attempt({ resourceId }: Ticket): Promise<Verdict | 'busy'> {
+    const { keeper, ticker } = this.#options
+    // Ticked in this very process: the round that runs looks again, and nobody needs to wait.
+    if (ticker.nudge(resourceId)) return 'busy'
+    try {
+      const answer = await keeper.hold(resourceId, (lease) =>
+        ticker.tick(resourceId, this.#drainable(lease)),
+      )
+      return answer.held ? answer.value : 'busy'
+    } catch (thrown) {
+      return { kind: 'failed', error: asError(thrown) }
+    }
+  }
+
+  /** What follows from each outcome; nobody else pushes, retries or drops. */
+  async #settle(ticket: Ticket, verdict: Verdict | 'busy'): Promise<void> {
+    const { events, ticker, queue } = this.#options
+    const { resourceId } = ticket
+    // Whoever holds the resource asks, once it gave it back, whether more came due meanwhile.
+    if (verdict === 'busy') return events.emit('tick.busy', { resourceId })
+    switch (verdict.kind) {
+      case 'again':
+        return queue.push([ticket])
+      case 'done':
+        if (await ticker.dueNow(resourceId)) await queue.push([ticket])
+        return
+      case 'failed':
+        // The due entry stands: the clock brings the resource back when its ticket is overdue.
+        return events.emit('tick.failed', { resourceId, error: verdict.error })
+    }
+  }
+
+  #drainable(lease: Lease): Lease {
+    const signal = AbortSignal.any([lease.signal, this.#drained.signal])
+    return { signal, remainingMs: () => lease.remainingMs() }
+  }
+}

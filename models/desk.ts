@@ -1,0 +1,155 @@
+// The desk: verbs carried out at once, each a commit of its own, then a ticket.
+// Promise: the answer tells what was committed; a refused change changed nothing; a lost ticket delays only.
+import type { Ticket } from '../lib/contract.ts'
+import type { Knex } from '../lib/database.ts'
+import { fault } from '../lib/errors.ts'
+import { newId } from '../lib/id.ts'
+import type { Store } from '../lib/store.ts'
+import type { Outcome, Unit } from '../lib/unit.ts'
+import type { Kind } from './kind.ts'
+import { authorOf, newEvent, newResource, newRun, type RequestParts } from './requests.ts'
+import { Rewinder } from './rewinder.ts'
+import { runInfo } from './row.ts'
+import type { Because, EventInput, RunInfo, SendOptions, Started, Target, Verbs } from './verbs.ts'
+
+export interface DeskParts {
+  readonly store: Pick<Store, 'commit'>
+  readonly knex: Knex
+  readonly requests: RequestParts
+  push(tickets: readonly Ticket[]): Promise<void>
+}
+
+type Committed = Extract<Outcome, { kind: 'committed' }>
+
+export class Desk implements Verbs {
+  readonly #parts: DeskParts
+  readonly #rewinder: Rewinder
+
+  constructor(parts: DeskParts) {
+    this.#parts = parts
+    this.#rewinder = new Rewinder(parts)
+  }
+
+  /** @throws TASK_UNKNOWN, RESOURCE_UNKNOWN, RESOURCE_STOPPED, VALUE_NOT_STORABLE */
+  async start(target: Target, args: unknown, because: Because): Promise<Started> {
+    const run = newRun(this.#parts.requests, target, args, because)
+    const { started } = await this.commit({ starts: [run] }, target.resourceId)
+    if (started.length > 0) return { taskId: run.id, isNew: true }
+    const live = await this.status(target)
+    if (live && live.finishedAt === null) return { taskId: live.taskId, isNew: false }
+    const { kind, resourceId: id, task } = target
+    if (await this.#exists(target)) throw fault('RESOURCE_STOPPED', { kind: kind.name, id, task })
+    throw fault('RESOURCE_UNKNOWN', { kind: kind.name, id })
+  }
+
+  async stop({ kind, resourceId, task }: Target, because: Because): Promise<boolean> {
+    const stop = {
+      resourceId,
+      task: kind.task(task).name,
+      except: null,
+      ...authorOf(because, this.#parts.requests),
+    }
+    const { stopped } = await this.commit({ stops: [stop] }, resourceId)
+    return stopped > 0
+  }
+
+  async stopAll(_kind: Kind, resourceId: string, because: Because): Promise<number> {
+    const stop = {
+      resourceId,
+      task: null,
+      except: 'life',
+      ...authorOf(because, this.#parts.requests),
+    }
+    return (await this.commit({ stops: [stop] }, resourceId)).stopped
+  }
+
+  /** @throws TASK_NOT_RUNNING, EVENT_UNKNOWN, DUPLICATE_SEND, VALUE_NOT_STORABLE */
+  async send(target: Target, event: EventInput, options: SendOptions): Promise<void> {
+    const mail = newEvent(this.#parts.requests, target, event, options)
+    const { delivered } = await this.commit({ sends: [mail] }, target.resourceId)
+    if (delivered > 0) return
+    const live = await this.status(target)
+    if (live?.finishedAt === null && mail.dedupKey !== null)
+      throw fault('DUPLICATE_SEND', { key: mail.dedupKey })
+    throw this.#notRunning(target)
+  }
+
+  /** @throws TASK_NOT_RUNNING, STEP_UNKNOWN, DESYNCHRONIZED */
+  async rewind(
+    target: Target,
+    steps: number,
+    because: Because,
+  ): Promise<{ step: number; state: string }> {
+    const { unit, state } = await this.#rewinder.rewind(target, steps, because)
+    return this.#moved(target, unit, state)
+  }
+
+  /** @throws TASK_NOT_RUNNING, DESYNCHRONIZED */
+  async retry(target: Target, because: Because): Promise<void> {
+    const { unit, state } = await this.#rewinder.retry(target, because)
+    await this.#moved(target, unit, state)
+  }
+
+  /** The latest run of a task. @throws TASK_UNKNOWN */
+  async status({ kind, resourceId, task }: Target): Promise<RunInfo | null> {
+    const row = await this.#parts
+      .knex('tasks')
+      .leftJoin('dues', 'dues.task_id', 'tasks.id')
+      .where({ 'tasks.resource_id': resourceId, name: kind.task(task).name })
+      .orderBy([{ column: 'finished_at', order: 'desc', nulls: 'first' }])
+      .first('tasks.*', 'dues.due_at')
+    return row ? runInfo(row) : null
+  }
+
+  /** @returns the new resource's id. @throws FIELDS_INVALID, FIELD_UNKNOWN, RESOURCE_UNKNOWN for the parent */
+  async create(
+    kind: Kind,
+    given: Readonly<Record<string, unknown>>,
+    parentId: string | null,
+  ): Promise<string> {
+    const made = newResource(this.#parts.requests, kind, given, parentId)
+    await this.commit({ creates: [made] }, null).catch((thrown) => {
+      if (thrown?.code === '23503')
+        throw fault('RESOURCE_UNKNOWN', { kind: 'parent resource', id: parentId }, thrown)
+      throw thrown
+    })
+    return made.id
+  }
+
+  /**
+   * Commits a unit of the desk's own and pushes a ticket for the resource it made due.
+   * @throws DESYNCHRONIZED when somebody else was faster
+   */
+  async commit(parts: Omit<Unit, 'id'>, resourceId: string | null): Promise<Committed> {
+    const [outcome] = await this.#parts.store.commit([
+      { id: newId(this.#parts.requests.time), ...parts },
+    ])
+    if (outcome?.kind !== 'committed') {
+      const { taskId: task, expected } = parts.step ?? {
+        taskId: resourceId,
+        expected: parts.fields?.version,
+      }
+      throw fault('DESYNCHRONIZED', { task, expected })
+    }
+    if (resourceId !== null) await this.#parts.push([{ resourceId }])
+    return outcome
+  }
+
+  async #moved({ resourceId }: Target, unit: Omit<Unit, 'id'>, state: string) {
+    await this.commit(unit, resourceId)
+    return { step: unit.step?.step ?? 0, state }
+  }
+
+  async #exists({ kind, resourceId }: Target): Promise<boolean> {
+    return (
+      (await this.#parts
+        .knex('resources')
+        .where({ id: resourceId, kind: kind.name })
+        .first('id')) !== undefined
+    )
+  }
+
+  #notRunning({ kind, resourceId: id, task }: Target): Error {
+    return fault('TASK_NOT_RUNNING', { kind: kind.name, id, task })
+  }
+}

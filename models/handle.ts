@@ -1,0 +1,221 @@
+// What a user holds: a resource with its fields as properties and its tasks as verbs.
+// Promise: inside a step the same words go into the step's commit; outside, each is a commit of its own.
+// A resource that is printed or turned to JSON shows no secret.
+import { inspect } from 'node:util'
+import type { AnyStateMachine, EventFrom, InputFrom } from '../lib/machine.ts'
+import type { Field, FieldMap, Values } from './fields.ts'
+import { type Kind, LIFE, type ResourceShape, type TaskMap } from './kind.ts'
+import { life } from './life.ts'
+import type { Because, RunInfo, SendOptions, Started, Target, Verbs } from './verbs.ts'
+
+/** Where a held resource reads and writes: a view of a tick, or a copy loaded by the app. */
+export interface Backing {
+  readonly id: string
+  readonly kind: Kind
+  readonly state: string
+  readonly parentId: string | null
+  readonly verbs: Verbs
+  read(name: string): unknown
+  write(name: string, value: unknown): void
+  /** Commits what was written; null inside a step, whose commit does that. */
+  save: ((because: Because) => Promise<void>) | null
+  reload: (() => Promise<void>) | null
+  /** Makes a resource beneath this one, or beneath none; answers its id. */
+  create(
+    kind: ResourceShape,
+    fields: Readonly<Record<string, unknown>>,
+    options: { parent?: boolean } & Because,
+  ): Promise<string>
+}
+
+const BACKING = Symbol('escapement.backing')
+
+/** The base of every resource class. Subclass it and give it `static fields` and `static tasks`. */
+export class Resource {
+  /** The name of the type in tables, CLI and API; the class name unless given. */
+  static kind?: string
+  static fields: FieldMap = {}
+  static tasks: TaskMap = {}
+  /** The life cycle: a machine over `starting`, `running`, `stopping`, `restarting`. Replace it at will. */
+  static life: AnyStateMachine = life
+
+  readonly [BACKING]: Backing
+
+  /** Made by the house; use `app.create` or `app.get`. */
+  constructor(backing: Backing) {
+    this[BACKING] = backing
+  }
+
+  get id(): string {
+    return this[BACKING].id
+  }
+  get kind(): string {
+    return this[BACKING].kind.name
+  }
+  /** Where the resource is in its life: `__new__` until started. */
+  get state(): string {
+    return this[BACKING].state
+  }
+  get parentId(): string | null {
+    return this[BACKING].parentId
+  }
+
+  /** Called when the resource starts; what it throws is retried, then a panic of the life task. */
+  onStart(): void | Promise<void> {}
+  /** Called when the resource stops; its tasks are stopped in the commit that follows. */
+  onStop(): void | Promise<void> {}
+
+  /** Starts the resource's life. A resource started twice is one life. */
+  async start(because: Because = {}): Promise<void> {
+    await this.#life().start(undefined, because)
+  }
+
+  /** Stops all tasks, then the resource. Its tasks cannot start until it is started again. */
+  async stop(because: Because = {}): Promise<void> {
+    const alive = await this.#life().running()
+    if (!alive) await this.#life().start({ stop: true } as never, because)
+    else await this.#life().send('STOP' as never, because)
+  }
+
+  /** Stops all tasks and begins the life anew. */
+  async restart(because: Because = {}): Promise<void> {
+    await this.#life().send('RESTART' as never, because)
+  }
+
+  /** Stops every task but the life. Answers how many were stopped; 0 inside a step, which stops them later. */
+  async stopTasks(because: Because = {}): Promise<number> {
+    const { verbs, kind, id } = this[BACKING]
+    return verbs.stopAll(kind, id, because)
+  }
+
+  /** Commits the fields that were set. Inside a step there is nothing to do: its commit does it. */
+  async save(because: Because = {}): Promise<void> {
+    await this[BACKING].save?.(because)
+  }
+
+  /** Reads the resource again; fields set and not saved are forgotten. */
+  async reload(): Promise<void> {
+    await this[BACKING].reload?.()
+  }
+
+  /** The fields as plain data, secrets masked. */
+  toJSON(): Record<string, unknown> {
+    const { id, kind, state, parentId } = this[BACKING]
+    const fields = Object.fromEntries(
+      kind.fields.names.map((name) => {
+        const value = this[BACKING].read(name)
+        return [name, kind.fields.isSecret(name) && value !== undefined ? '[secret]' : value]
+      }),
+    )
+    return { id, kind: kind.name, state, parentId, fields }
+  }
+
+  [inspect.custom](): unknown {
+    return this.toJSON()
+  }
+
+  #life(): TaskHandle {
+    return new TaskHandle(this[BACKING], LIFE)
+  }
+}
+
+/** A task of a held resource: its verbs, typed by its machine. */
+export class TaskHandle<M extends AnyStateMachine = AnyStateMachine> {
+  readonly #backing: Backing
+  readonly #task: string
+
+  constructor(backing: Backing, task: string) {
+    this.#backing = backing
+    this.#task = task
+  }
+
+  get #target(): Target {
+    return { kind: this.#backing.kind, resourceId: this.#backing.id, task: this.#task }
+  }
+
+  /** Starts a run with these arguments (the machine's input), or answers the one that lives. */
+  start(args?: InputFrom<M>, because: Because = {}): Promise<Started> {
+    return this.#backing.verbs.start(this.#target, args, because)
+  }
+
+  /** Stops the live run; false when none lived. */
+  stop(because: Because = {}): Promise<boolean> {
+    return this.#backing.verbs.stop(this.#target, because)
+  }
+
+  /** Puts an event in the mailbox of the live run. @throws TASK_NOT_RUNNING, EVENT_UNKNOWN */
+  send(event: EventFrom<M> | EventFrom<M>['type'], options: SendOptions = {}): Promise<void> {
+    return this.#backing.verbs.send(this.#target, event as never, options)
+  }
+
+  /** Goes back `steps` steps, timers and effects armed anew. @throws STEP_UNKNOWN */
+  rewind(steps: number, because: Because = {}): Promise<{ step: number; state: string }> {
+    return this.#backing.verbs.rewind(this.#target, steps, because)
+  }
+
+  /** Lets a panicked run go on from its last good step. @throws TASK_NOT_RUNNING */
+  retry(because: Because = {}): Promise<void> {
+    return this.#backing.verbs.retry(this.#target, because)
+  }
+
+  /** Is there a live run that is neither paused nor panicked? */
+  async running(): Promise<boolean> {
+    return (await this.status())?.status === 'running'
+  }
+
+  /** The latest run; null when the task was never started. */
+  status(): Promise<RunInfo | null> {
+    return this.#backing.verbs.status(this.#target)
+  }
+}
+
+/** Any class of resources. */
+export type ResourceClass = ResourceShape & (new (backing: any) => Resource)
+
+export type FieldsOf<C> = C extends { fields: infer F extends Record<string, Field> }
+  ? Values<F>
+  : never
+export type TasksOf<C> = C extends { tasks: infer T extends Record<string, AnyStateMachine> }
+  ? { readonly [K in keyof T]: TaskHandle<T[K]> }
+  : never
+/** A held resource of a class: its members, its fields as properties, its tasks as handles. */
+export type Held<C> = (C extends new (backing: any) => infer R ? R : never) &
+  FieldsOf<C> &
+  TasksOf<C>
+
+const dressed = new WeakSet<object>()
+
+/** Makes an instance of a kind on a backing; its class is given its field and task properties once. */
+export function hold<C extends ResourceClass = ResourceClass>(backing: Backing): Held<C> {
+  const { kind } = backing
+  const shape = kind.shape as ResourceClass
+  if (!dressed.has(shape)) {
+    dressed.add(shape)
+    for (const name of kind.fields.names)
+      Object.defineProperty(shape.prototype, name, fieldProperty(name))
+    for (const name of kind.taskNames)
+      Object.defineProperty(shape.prototype, name, taskProperty(name))
+  }
+  return new shape(backing) as Held<C>
+}
+
+function fieldProperty(name: string): PropertyDescriptor & ThisType<Resource> {
+  return {
+    configurable: true,
+    get() {
+      return this[BACKING].read(name)
+    },
+    set(value) {
+      this[BACKING].write(name, value)
+    },
+  }
+}
+
+function taskProperty(name: string): PropertyDescriptor & ThisType<Resource> {
+  return {
+    configurable: true,
+    get() {
+      return new TaskHandle(this[BACKING], name)
+    },
+  }
+}

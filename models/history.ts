@@ -1,0 +1,112 @@
+// The history: what was committed, as users read it. Reads only.
+import { decode, type Sealer } from '../lib/codec.ts'
+import type { Knex } from '../lib/database.ts'
+
+/** One line of a task's history. */
+export interface HistoryLine {
+  readonly task: string
+  readonly taskId: string
+  readonly step: number
+  readonly from: string
+  readonly to: string
+  readonly event: string
+  readonly actor: string
+  readonly reason: string | null
+  readonly at: number
+}
+
+/** One failed attempt or panic. */
+export interface FailureLine {
+  readonly task: string
+  readonly taskId: string
+  readonly step: number
+  readonly effect: string | null
+  readonly attempt: number
+  readonly class: string
+  readonly code: string | null
+  readonly message: string
+  readonly at: number
+}
+
+export interface HistoryOptions {
+  /** Only this task. */
+  readonly task?: string
+  /** The latest so many lines, 100 unless told. */
+  readonly limit?: number
+}
+
+const MOST = 10_000
+
+export class History {
+  readonly #knex: Knex
+
+  constructor(knex: Knex) {
+    this.#knex = knex
+  }
+
+  /** The transitions of a resource's tasks, oldest first. */
+  async lines(
+    resourceId: string,
+    { task, limit = 100 }: HistoryOptions = {},
+  ): Promise<HistoryLine[]> {
+    const query = this.#knex('transitions')
+      .join('tasks', 'tasks.id', 'transitions.task_id')
+      .where('tasks.resource_id', resourceId)
+      .orderBy([
+        { column: 'at', order: 'desc' },
+        { column: 'transitions.step', order: 'desc' },
+      ])
+      .limit(Math.min(limit, MOST))
+      .select(
+        'tasks.name as task',
+        'task_id as taskId',
+        'transitions.step',
+        'from_state as from',
+        'to_state as to',
+        'event',
+        'actor',
+        'reason',
+        'at',
+      )
+    if (task !== undefined) query.where('tasks.name', task)
+    return (await query).reverse()
+  }
+
+  /** The failures of a resource's tasks, oldest first. */
+  async failures(
+    resourceId: string,
+    { task, limit = 100 }: HistoryOptions = {},
+  ): Promise<FailureLine[]> {
+    const query = this.#knex('failures')
+      .join('tasks', 'tasks.id', 'failures.task_id')
+      .where('failures.resource_id', resourceId)
+      .orderBy('at', 'desc')
+      .limit(Math.min(limit, MOST))
+      .select(
+        'tasks.name as task',
+        'task_id as taskId',
+        'failures.step',
+        'effect',
+        'attempt',
+        'class',
+        'code',
+        'message',
+        'at',
+      )
+    if (task !== undefined) query.where('tasks.name', task)
+    return (await query).reverse()
+  }
+
+  /** The output of the latest finished run of a task; undefined when there is none. Secrets come as Secret. */
+  async output(resourceId: string, task: string, sealer: Sealer): Promise<unknown> {
+    const row = await this.#knex('tasks')
+      .join('transitions', (join) =>
+        join.on('transitions.task_id', 'tasks.id').andOn('transitions.step', 'tasks.rest_step'),
+      )
+      .where({ 'tasks.resource_id': resourceId, 'tasks.name': task, status: 'done' })
+      .orderBy('finished_at', 'desc')
+      .first('snapshot')
+    const snapshot = decode(row?.snapshot ?? null, sealer) as { output?: unknown } | null
+    return snapshot?.output
+  }
+}

@@ -1,0 +1,25 @@
+// The front door of the models, for plugins and bin. Nothing on this floor imports it.
+export { App, type AppDefinition, type AppOptions, type CreateOptions, defineApp } from './app.ts'
+export type { Collection, CollectionTask, Where } from './collection.ts'
+export {
+  type Field,
+  type FieldMap,
+  field,
+  type Inputs,
+  resourceRef,
+  secret,
+  type Values,
+} from './fields.ts'
+export {
+  type FieldsOf,
+  type Held,
+  Resource,
+  type ResourceClass,
+  TaskHandle,
+  type TasksOf,
+} from './handle.ts'
+export type { FailureLine, HistoryLine, HistoryOptions } from './history.ts'
+export { life } from './life.ts'
+export { migrations } from './migrations/0001_house.ts'
+export { type StepFunction, type StepWork, Stop, steps } from './steps.ts'
+export type { Because, EventInput, RunInfo, SendOptions, Started } from './verbs.ts'

@@ -1,0 +1,145 @@
+// A kind: one class of resources as the house knows it, checked once when the app loads.
+// Promise: a definition that could fail later for a reason visible now is refused now, with its path.
+
+import { actorLogic, eventNames, invokesOf, missingParts, stateNames } from '../lib/blueprint.ts'
+import { runnableOf } from '../lib/effect.ts'
+import { fault } from '../lib/errors.ts'
+import type { AnyStateMachine } from '../lib/machine.ts'
+import { type FieldMap, FieldSet } from './fields.ts'
+import { RESERVED } from './reserved.ts'
+
+export type TaskMap = Readonly<Record<string, AnyStateMachine>>
+
+/** What the house reads of a resource class: its static side. */
+export interface ResourceShape {
+  readonly name: string
+  readonly kind?: string
+  readonly fields: FieldMap
+  readonly tasks: TaskMap
+  readonly life: AnyStateMachine
+  readonly prototype: object
+}
+
+/** A task as declared: a named machine on a kind of resource. */
+export interface TaskDefinition {
+  readonly kind: string
+  readonly name: string
+  readonly machine: AnyStateMachine
+  readonly version: string
+  readonly states: readonly string[]
+  readonly events: readonly string[]
+}
+
+/** The reserved name of the task that runs a resource's life cycle. */
+export const LIFE = 'life'
+
+const NAME = /^[A-Za-z][A-Za-z0-9_]{0,59}$/
+
+export class Kind {
+  readonly name: string
+  readonly shape: ResourceShape
+  readonly fields: FieldSet
+  readonly #tasks: ReadonlyMap<string, TaskDefinition>
+
+  /** @throws NAME_INVALID, NAME_TAKEN, MACHINE_INVALID */
+  constructor(shape: ResourceShape) {
+    this.shape = shape
+    this.name = shape.kind ?? shape.name
+    if (!NAME.test(this.name))
+      throw fault('NAME_INVALID', { name: this.name, what: 'resource type', kind: 'the app' })
+    const fields = inherited(shape, 'fields')
+    const tasks = inherited(shape, 'tasks')
+    for (const name of Object.keys(fields)) this.#checkName(name, 'field', {})
+    for (const name of Object.keys(tasks)) this.#checkName(name, 'task', fields)
+    this.fields = new FieldSet(this.name, fields)
+    this.#tasks = new Map(
+      Object.entries({ ...tasks, [LIFE]: shape.life }).map(([name, machine]) => [
+        name,
+        this.#define(name, machine),
+      ]),
+    )
+  }
+
+  /** The tasks a user declared; the life task is not among them. */
+  get taskNames(): string[] {
+    return [...this.#tasks.keys()].filter((name) => name !== LIFE)
+  }
+
+  /** @throws TASK_UNKNOWN */
+  task(name: string): TaskDefinition {
+    const found = this.#tasks.get(name)
+    if (!found)
+      throw fault('TASK_UNKNOWN', {
+        kind: this.name,
+        task: name,
+        known: this.taskNames.join(', ') || 'none',
+      })
+    return found
+  }
+
+  #checkName(name: string, what: string, others: object): void {
+    if (!NAME.test(name)) throw fault('NAME_INVALID', { name, what, kind: this.name })
+    const why = RESERVED.has(name)
+      ? 'a word of the house'
+      : Object.hasOwn(others, name)
+        ? 'already a field'
+        : null
+    if (why) throw fault('NAME_TAKEN', { kind: this.name, what, name, why })
+    if (ownMethod(this.shape.prototype, name)) {
+      throw fault('NAME_TAKEN', {
+        kind: this.name,
+        what,
+        name,
+        why: 'already a member of the class',
+      })
+    }
+  }
+
+  #define(name: string, machine: AnyStateMachine): TaskDefinition {
+    const invalid = (path: string, reason: string) =>
+      fault('MACHINE_INVALID', { kind: this.name, task: name, path, reason })
+    if (typeof machine?.transition !== 'function' || !('root' in machine)) {
+      throw invalid(
+        'its root',
+        'it is not an XState machine; use setup(…).createMachine(…) or steps({…})',
+      )
+    }
+    for (const { path, reason } of missingParts(machine)) throw invalid(path, reason)
+    for (const { path, src } of invokesOf(machine)) {
+      if (!runnableOf(actorLogic(machine, src))) {
+        throw invalid(
+          path,
+          `the actor "${src}" is not an effect(…) or fromPromise(…), and only these are durable yet`,
+        )
+      }
+    }
+    return {
+      kind: this.name,
+      name,
+      machine,
+      version: machine.version ?? '1',
+      states: stateNames(machine),
+      events: eventNames(machine),
+    }
+  }
+}
+
+/** Static maps of the class and of all it extends, the nearest winning. */
+function inherited<K extends 'fields' | 'tasks'>(shape: ResourceShape, what: K): ResourceShape[K] {
+  const above = Object.getPrototypeOf(shape)
+  const own = Object.hasOwn(shape, what) ? shape[what] : {}
+  return typeof above === 'function' && what in above ? { ...inherited(above, what), ...own } : own
+}
+
+/** A getter is one of ours, made when a class was registered before; a method or a value is the user's. */
+function ownMethod(prototype: object, name: string): boolean {
+  for (
+    let at: object | null = prototype;
+    at && at !== Object.prototype;
+    at = Object.getPrototypeOf(at)
+  ) {
+    const found = Object.getOwnPropertyDescriptor(at, name)
+    if (found) return !found.get
+  }
+  return false
+}

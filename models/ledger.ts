@@ -1,0 +1,187 @@
+// The ledger of one task in its turn: where it is, and the changes that take it on.
+// Promise: every change names the step it follows, so a change of somebody else's can only make it fail.
+import { encodeError, type Json } from '../lib/codec.ts'
+import { asError } from '../lib/errors.ts'
+import { newId } from '../lib/id.ts'
+import { type MachineEvent, type Rest, stateName } from '../lib/machine.ts'
+import type { StoredEvent, StoredTask } from '../lib/store.ts'
+import type { DueChange, NewFailure, StepChange } from '../lib/unit.ts'
+import { authorOf, type Cause } from './cause.ts'
+import type { Errand } from './errand.ts'
+import type { Errands } from './errands.ts'
+import type { Trials } from './memory.ts'
+import type { Change, Round } from './round.ts'
+
+/** What a computed step is to leave behind. */
+export interface Move {
+  readonly cause: Cause
+  readonly event: string
+  readonly rest: Rest
+  readonly emitted: readonly MachineEvent[]
+  readonly snapshot: Json
+  /** The cause as the history keeps it. */
+  readonly payload: Json | null
+}
+
+export class Ledger {
+  rest: Rest | null = null
+  mail: readonly StoredEvent[]
+  wakes: number
+  step: number
+  restStep: number
+  /** Does the due entry say what this ledger knows? */
+  isSettled = false
+  readonly #round: Round
+  readonly #stored: StoredTask
+  readonly #errands: Errands
+
+  constructor(round: Round, stored: StoredTask, errands: Errands) {
+    this.#round = round
+    this.#stored = stored
+    this.#errands = errands
+    this.mail = stored.mail
+    this.wakes = stored.wakes
+    this.step = stored.step
+    this.restStep = stored.restStep
+  }
+
+  get state(): string {
+    return this.rest ? stateName(this.rest.value) : this.#stored.state
+  }
+
+  /** A step forward. */
+  stepped({ cause, event, rest, snapshot, payload }: Move, trials: Trials | null): Change {
+    const number = this.step + 1
+    const isDone = rest.status === 'done'
+    const to = stateName(rest.value)
+    const base = this.rest ? this.restStep : null
+    const author = authorOf(cause, this.#round.parts.owner)
+    return {
+      step: {
+        ...this.#row(number, number, to, trials),
+        status: isDone ? 'done' : 'running',
+        finished: isDone,
+        transition: { base, from: this.state, to, event, payload, snapshot, ...author },
+      },
+      due: this.#due(rest, this.#mailAfter(cause), trials),
+      consumes: cause.kind === 'mail' ? [cause.mail.id] : [],
+      failures: cause.kind === 'effect' ? this.failures(cause.errand) : [],
+    }
+  }
+
+  /** The step was committed: this is where the task is now. */
+  moved({ cause, rest }: Move, trials: Trials | null): void {
+    this.mail = this.#mailAfter(cause)
+    this.rest = rest
+    this.step += 1
+    this.restStep = this.step
+    this.isSettled = true
+    this.#errands.stored(trials)
+  }
+
+  /** No step: mail nobody accepts is taken away, or an effect's next trial is noted. */
+  stayed(options: { drop?: StoredEvent; errand?: Errand; trials: Trials | null }): Change {
+    const { drop, errand, trials } = options
+    const mail = this.mail.filter(({ id }) => id !== drop?.id)
+    return {
+      step: {
+        ...this.#row(this.step, this.restStep, this.state, trials),
+        status: 'running',
+        finished: false,
+        transition: null,
+      },
+      due: this.#due(this.rest as Rest, mail, trials),
+      consumes: drop ? [drop.id] : [],
+      failures: errand ? this.failures(errand) : [],
+    }
+  }
+
+  /** Only the due entry: the task was rung for nothing, or may not run. */
+  settled(isParked: boolean): Change {
+    const due =
+      this.rest && !isParked ? this.#due(this.rest, this.mail, this.#errands.trials) : null
+    return { due: due ?? this.#dueEntry(null, 'parked') }
+  }
+
+  /** Parked: the history says why, the snapshot stays the last good one, and nothing is due. */
+  parked(thrown: unknown, event: string): Change {
+    const author = {
+      actor: this.#round.parts.owner,
+      reason: asError(thrown).message.slice(0, 1_000),
+    }
+    return {
+      step: {
+        ...this.#row(this.step + 1, this.restStep, this.state, this.#errands.trials),
+        status: 'panicked',
+        finished: false,
+        transition: {
+          base: null,
+          from: this.state,
+          to: '__panic__',
+          event,
+          payload: null,
+          snapshot: null,
+          ...author,
+        },
+      },
+      due: this.#dueEntry(null, 'panic'),
+      failures: [this.#failure(thrown, null, 1)],
+    }
+  }
+
+  /** The failure row of an errand that ended badly; none for one that did not. */
+  failures({ ending, effect, trial }: Errand): NewFailure[] {
+    return ending?.kind === 'error' ? [this.#failure(ending.error, effect.id, trial.attempt)] : []
+  }
+
+  #failure(thrown: unknown, effect: string | null, attempt: number): NewFailure {
+    const { name, message, code, stack } = encodeError(thrown)
+    return {
+      id: newId(this.#round.time),
+      resourceId: this.#round.resourceId,
+      taskId: this.#stored.id,
+      step: this.step,
+      effect,
+      attempt,
+      class: name,
+      code: code ?? null,
+      message,
+      detail: stack === undefined ? null : { stack },
+    }
+  }
+
+  #row(step: number, restStep: number, state: string, trials: Trials | null) {
+    const { resourceId } = this.#round
+    const tries = trials as unknown as StepChange['tries']
+    return {
+      taskId: this.#stored.id,
+      resourceId,
+      expected: this.step,
+      step,
+      restStep,
+      state,
+      tries,
+    }
+  }
+
+  #mailAfter(cause: Cause): readonly StoredEvent[] {
+    return cause.kind === 'mail' ? this.mail.filter(({ id }) => id !== cause.mail.id) : this.mail
+  }
+
+  /** The earliest wish: waiting mail and effects at once, effects to be tried again, timers. */
+  #due({ effects, timers }: Rest, mail: readonly StoredEvent[], trials: Trials | null): DueChange {
+    const now = this.#round.time.now()
+    const wishes: [at: number, reason: string][] = mail.length > 0 ? [[now, 'event']] : []
+    for (const effect of effects) {
+      const at = this.#errands.dueAt(effect, trials)
+      wishes.push(at === null ? [now, 'effect'] : [at, 'retry'])
+    }
+    for (const { dueAt } of timers) wishes.push([dueAt, 'timer'])
+    const [first] = wishes.sort((a, b) => a[0] - b[0])
+    return first ? this.#dueEntry(...first) : this.#dueEntry(null, 'waiting')
+  }
+
+  #dueEntry(at: number | null, reason: string): DueChange {
+    return { taskId: this.#stored.id, at, reason, wakes: this.wakes }
+  }
+}

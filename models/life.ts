@@ -1,0 +1,40 @@
+// The life of a resource, as a machine a subclass can replace: starting, running, stopping, restarting.
+// Promise: a resource is `__new__` until somebody starts it and `__stop__` when it has stopped; while it
+// stops its tasks are stopped with it, in the same commit.
+import { setup } from 'xstate'
+import { effect } from '../lib/effect.ts'
+
+const rise = effect(async ({ resource }) => {
+  await resource.onStart()
+})
+
+const rest = effect(async ({ resource }) => {
+  await resource.onStop()
+  await resource.stopTasks({ reason: 'the resource stops' })
+})
+
+/** The default life. Its state is the resource's state; `{ stop: true }` begins with the end. */
+export const life = setup({
+  types: {} as {
+    input: { stop?: boolean } | undefined
+    context: { stop: boolean }
+    events: { type: 'STOP' } | { type: 'RESTART' }
+  },
+  actors: { rise, rest },
+  guards: { toStop: ({ context }) => context.stop },
+}).createMachine({
+  id: 'life',
+  context: ({ input }) => ({ stop: input?.stop ?? false }),
+  initial: 'starting',
+  states: {
+    starting: {
+      always: { guard: 'toStop', target: 'stopping' },
+      invoke: { src: 'rise', onDone: 'running' },
+      on: { STOP: 'stopping' },
+    },
+    running: { on: { STOP: 'stopping', RESTART: 'restarting' } },
+    restarting: { invoke: { src: 'rest', onDone: 'starting' }, on: { STOP: 'stopping' } },
+    stopping: { invoke: { src: 'rest', onDone: '__stop__' } },
+    __stop__: { type: 'final' },
+  },
+})

@@ -1,0 +1,73 @@
+// The outbox of a step: verbs used inside it, kept for its commit.
+// Promise: what a step asks of other tasks happens if and only if the step is committed.
+import { fault } from '../lib/errors.ts'
+import type { Unit } from '../lib/unit.ts'
+import type { Kind } from './kind.ts'
+import { authorOf, newEvent, newResource, newRun, type RequestParts } from './requests.ts'
+import type { Because, EventInput, RunInfo, SendOptions, Started, Target, Verbs } from './verbs.ts'
+
+export class Outbox implements Verbs {
+  readonly #parts: RequestParts
+  readonly #desk: Pick<Verbs, 'status'>
+  readonly #creates: NonNullable<Unit['creates']>[number][] = []
+  readonly #starts: NonNullable<Unit['starts']>[number][] = []
+  readonly #stops: NonNullable<Unit['stops']>[number][] = []
+  readonly #sends: NonNullable<Unit['sends']>[number][] = []
+
+  constructor(parts: RequestParts, desk: Pick<Verbs, 'status'>) {
+    this.#parts = parts
+    this.#desk = desk
+  }
+
+  async start(target: Target, args: unknown, because: Because): Promise<Started> {
+    const run = newRun(this.#parts, target, args, because)
+    this.#starts.push(run)
+    return { taskId: run.id, isNew: true }
+  }
+
+  async stop(target: Target, because: Because): Promise<boolean> {
+    target.kind.task(target.task)
+    const { resourceId, task } = target
+    this.#stops.push({ resourceId, task, except: null, ...authorOf(because, this.#parts) })
+    return true
+  }
+
+  async stopAll(_kind: Kind, resourceId: string, because: Because): Promise<number> {
+    this.#stops.push({ resourceId, task: null, except: 'life', ...authorOf(because, this.#parts) })
+    return 0
+  }
+
+  async send(target: Target, event: EventInput, options: SendOptions): Promise<void> {
+    this.#sends.push(newEvent(this.#parts, target, event, options))
+  }
+
+  /** A new resource of the step; its id is known at once, its row exists after the commit. */
+  create(kind: Kind, given: Readonly<Record<string, unknown>>, parentId: string | null): string {
+    const made = newResource(this.#parts, kind, given, parentId)
+    this.#creates.push(made)
+    return made.id
+  }
+
+  async rewind(): Promise<never> {
+    throw fault('ARGUMENT_INVALID', {
+      what: 'rewind',
+      reason: 'a step cannot rewind tasks; do it from outside',
+    })
+  }
+
+  async retry(): Promise<never> {
+    throw fault('ARGUMENT_INVALID', {
+      what: 'retry',
+      reason: 'a step cannot retry tasks; do it from outside',
+    })
+  }
+
+  status(target: Target): Promise<RunInfo | null> {
+    return this.#desk.status(target)
+  }
+
+  /** The parts of the unit that carry all this. */
+  get parts(): Pick<Unit, 'creates' | 'starts' | 'stops' | 'sends'> {
+    return { creates: this.#creates, starts: this.#starts, stops: this.#stops, sends: this.#sends }
+  }
+}

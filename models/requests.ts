@@ -1,0 +1,97 @@
+// Requests as rows: verbs turned into the parts of a unit, checked against the definitions.
+// Promise: what is refused is refused here, before anything is written, whoever asks.
+import { distance } from 'fastest-levenshtein'
+import { encode, type Json, type Sealer } from '../lib/codec.ts'
+import { toMs } from '../lib/duration.ts'
+import { fault } from '../lib/errors.ts'
+import { newId } from '../lib/id.ts'
+import type { Time } from '../lib/time.ts'
+import type { NewEvent, NewResource, NewRun } from '../lib/unit.ts'
+import { type Kind, LIFE } from './kind.ts'
+import type { Because, EventInput, SendOptions, Target } from './verbs.ts'
+
+export interface RequestParts {
+  readonly time: Time
+  readonly sealer: Sealer
+  /** Who acts when nobody is named. */
+  readonly actor: string
+}
+
+export const authorOf = ({ actor, reason }: Because, { actor: byDefault }: { actor: string }) => ({
+  actor: actor ?? byDefault,
+  reason: reason ?? null,
+})
+
+/** @throws TASK_UNKNOWN, VALUE_NOT_STORABLE */
+export function newRun(
+  parts: RequestParts,
+  target: Target,
+  args: unknown,
+  because: Because,
+): NewRun {
+  const { name, version } = target.kind.task(target.task)
+  return {
+    id: newId(parts.time),
+    resourceId: target.resourceId,
+    task: name,
+    version,
+    evenStopped: name === LIFE,
+    args: args === undefined ? null : encode(args, parts.sealer),
+    ...authorOf(because, parts),
+  }
+}
+
+/** @throws TASK_UNKNOWN, EVENT_UNKNOWN, VALUE_NOT_STORABLE, ARGUMENT_INVALID */
+export function newEvent(
+  parts: RequestParts,
+  target: Target,
+  event: EventInput,
+  options: SendOptions,
+): NewEvent {
+  const { type, ...payload } = typeof event === 'string' ? { type: event } : event
+  checkEvent(target, type)
+  const { dedupKey, expiresIn } = options
+  return {
+    resourceId: target.resourceId,
+    task: target.task,
+    type,
+    payload: Object.keys(payload).length === 0 ? null : encode(payload, parts.sealer),
+    dedupKey: dedupKey ?? null,
+    expiresAt: expiresIn === undefined ? null : parts.time.now() + toMs(expiresIn, 'expiresIn'),
+    ...authorOf(options, parts),
+  }
+}
+
+/** @throws FIELDS_INVALID, FIELD_UNKNOWN, VALUE_NOT_STORABLE */
+export function newResource(
+  parts: RequestParts,
+  kind: Kind,
+  given: Readonly<Record<string, unknown>>,
+  parentId: string | null,
+): NewResource {
+  const fields: Record<string, Json> = kind.fields.encodeNew(given, parts.sealer)
+  return { id: newId(parts.time), kind: kind.name, parentId, fields }
+}
+
+/** A machine that names wildcards takes any event; others only those they name. */
+function checkEvent({ kind, task }: Target, type: unknown): void {
+  const { events } = kind.task(task)
+  if (typeof type !== 'string' || type === '' || type.startsWith('xstate.')) {
+    throw fault('ARGUMENT_INVALID', {
+      what: 'The event type',
+      reason: `${JSON.stringify(type)} cannot be sent`,
+    })
+  }
+  const isNamed = events.some(
+    (name) =>
+      name === type || name === '*' || (name.endsWith('.*') && type.startsWith(name.slice(0, -1))),
+  )
+  if (isNamed) return
+  const near = [...events].sort((a, b) => distance(a, type) - distance(b, type))
+  throw fault('EVENT_UNKNOWN', {
+    kind: kind.name,
+    task,
+    event: type,
+    known: near.join(', ') || 'none',
+  })
+}

@@ -1,0 +1,136 @@
+// The rooms of one process, opened for a configuration and closed in order.
+// Promise: only three factories differ between the settings: the database, the queue's carrier, the lock.
+// What was opened before a failure is closed again.
+import type { Config } from '../lib/config.ts'
+import type { Lock } from '../lib/contract.ts'
+import { Database } from '../lib/database.ts'
+import { type Embedded, openEmbedded } from '../lib/embedded.ts'
+import { Envelope } from '../lib/envelope.ts'
+import { fault } from '../lib/errors.ts'
+import type { Events } from '../lib/events.ts'
+import type { Keyring } from '../lib/keyring.ts'
+import { loadKeyring } from '../lib/keys.ts'
+import { LeaseLock } from '../lib/locks/lease.ts'
+import { RedisLock } from '../lib/locks/redis.ts'
+import { migrateQueue, postgresBackend, redisBackend, TicketQueue } from '../lib/queue.ts'
+import { connectRedis, type RedisDoor } from '../lib/redis.ts'
+import type { Time } from '../lib/time.ts'
+import { migrations } from './migrations/0001_house.ts'
+
+export interface RoomsOptions {
+  readonly config: Config
+  readonly time: Time
+  readonly events: Events
+  readonly migrate: boolean
+  /** An embedded database already open, for specs. */
+  readonly embedded?: Embedded | undefined
+  readonly onBlind: () => void
+}
+
+/** BullMQ takes up to three connections for each taker, beside those that push. */
+const QUEUE_CONNECTIONS = 6
+/** A ticket older than this says nothing any more. */
+const TICKET_TTL_MS = 3_600_000
+
+export class Rooms {
+  readonly config: Config
+  readonly keyring: Keyring
+  readonly database: Database
+  readonly queue: TicketQueue
+  readonly lock: Lock
+  readonly #closing: (() => Promise<void>)[]
+
+  private constructor(
+    parts: Pick<Rooms, 'config' | 'keyring' | 'database' | 'queue' | 'lock'>,
+    closing: (() => Promise<void>)[],
+  ) {
+    this.config = parts.config
+    this.keyring = parts.keyring
+    this.database = parts.database
+    this.queue = parts.queue
+    this.lock = parts.lock
+    this.#closing = closing
+  }
+
+  /** @throws DATABASE_UNREACHABLE, REDIS_UNREACHABLE, MIGRATIONS_PENDING, KEYS_MISSING, DATA_FOLDER_IN_USE */
+  static async open(options: RoomsOptions): Promise<Rooms> {
+    const closing: (() => Promise<void>)[] = []
+    try {
+      return await Rooms.#open(options, closing)
+    } catch (thrown) {
+      await closeAll(closing)
+      throw thrown
+    }
+  }
+
+  static async #open(
+    { config, time, events, migrate, embedded, onBlind }: RoomsOptions,
+    closing: (() => Promise<void>)[],
+  ): Promise<Rooms> {
+    const keyring = loadKeyring(config)
+    const database = await openDatabase(config, embedded, closing)
+    await database.ask(time)
+    const isOurs = config.setting === 'embedded'
+    await bringUpToDate(database, migrate || isOurs)
+    const redis = config.redisUrl
+      ? await connectRedis(config.redisUrl, { time, name: 'escapement' })
+      : null
+    if (redis) closing.push(() => redis.close())
+    const envelope = new Envelope({ keyring, queue: config.queue, time, ttlMs: TICKET_TTL_MS })
+    const backend = redis
+      ? redisBackend(redis, config.schema)
+      : await carrierIn(database, migrate || isOurs)
+    const queue = new TicketQueue({ name: config.queue, backend, envelope, events, time, onBlind })
+    closing.push(() => queue.close())
+    return new Rooms(
+      { config, keyring, database, queue, lock: lockOf(redis, database, config, time) },
+      closing,
+    )
+  }
+
+  /** Closes in the opposite order of opening. */
+  async close(): Promise<void> {
+    await closeAll(this.#closing)
+  }
+}
+
+async function openDatabase(
+  config: Config,
+  given: Embedded | undefined,
+  closing: (() => Promise<void>)[],
+): Promise<Database> {
+  const common = { schema: config.schema, poolSize: config.poolSize, migrations }
+  const open = (at: ConstructorParameters<typeof Database>[0]['at']) => {
+    const database = new Database({ at, ...common })
+    closing.push(() => database.close())
+    return database
+  }
+  if (config.databaseUrl) return open({ url: config.databaseUrl })
+  const embedded = given ?? (await openEmbedded({ folder: config.dataFolder }))
+  if (!given) closing.push(() => embedded.close())
+  return open({ wire: embedded })
+}
+
+async function bringUpToDate(database: Database, migrate: boolean): Promise<void> {
+  const pending = await database.pending()
+  if (pending.length === 0) return
+  if (!migrate)
+    throw fault('MIGRATIONS_PENDING', { schema: database.schema, pending: pending.join(', ') })
+  await database.migrate()
+}
+
+async function carrierIn(database: Database, migrate: boolean) {
+  const schema = `${database.schema}_queue`
+  // Two overload sets that no compiler can match: the pool is the one BullMQ is documented for.
+  const pool = database.pool(schema, QUEUE_CONNECTIONS) as never
+  if (migrate) await migrateQueue({ pool, schema })
+  return postgresBackend({ pool, schema })
+}
+
+function lockOf(redis: RedisDoor | null, database: Database, { schema }: Config, time: Time): Lock {
+  return redis ? new RedisLock({ redis, prefix: schema, time }) : new LeaseLock(database)
+}
+
+async function closeAll(closing: (() => Promise<void>)[]): Promise<void> {
+  for (const close of closing.splice(0).reverse()) await close()
+}

@@ -1,0 +1,180 @@
+// The round: what the tasks of one resource share while it is ticked.
+// Promise: commits of one resource go one after another, each under the fence of this round; once the
+// lease or a compare-and-set is lost, nothing more is written.
+
+import { Bell } from '../lib/bell.ts'
+import type { Lease } from '../lib/contract.ts'
+import { newId } from '../lib/id.ts'
+import type { Claim, Store } from '../lib/store.ts'
+import type { Time } from '../lib/time.ts'
+import type { Unit } from '../lib/unit.ts'
+import { hold, type Resource } from './handle.ts'
+import type { Kind } from './kind.ts'
+import { Outbox } from './outbox.ts'
+import type { TickParts } from './resource.ts'
+import { Sheet, type View } from './sheet.ts'
+
+/** This round may not write any more: somebody else moved the resource, or may be about to. */
+export class RoundLost extends Error {
+  override readonly name = 'RoundLost'
+}
+
+/** What one effect or action works on: the resource it sees, and what it will leave in the commit. */
+export interface Desktop {
+  readonly resource: Resource
+  readonly view: View
+  readonly outbox: Outbox
+}
+
+/** A unit without its envelope: the round adds the id and the fence. */
+export type Change = Omit<Unit, 'id' | 'fence' | 'fields'> & {
+  desktop?: Desktop | undefined
+  state?: string
+}
+
+export class Round {
+  readonly parts: TickParts
+  readonly kind: Kind
+  readonly lease: Lease
+  /** Rung when a turn ends, the round is lost, or somebody wants it to look at the database again. */
+  readonly bell = new Bell()
+  #nudged = false
+  readonly #fence: number
+  readonly #resourceId: string
+  readonly #state: string
+  readonly #sheet: Sheet
+  #deadlineAt: number
+  #budget: number
+  #steps = 0
+  #lost: RoundLost | null = null
+  #queue: Promise<unknown> = Promise.resolve()
+
+  constructor(parts: TickParts, kind: Kind, claim: Claim, lease: Lease) {
+    this.parts = parts
+    this.kind = kind
+    this.lease = lease
+    this.#fence = claim.fence
+    this.#resourceId = claim.resourceId
+    this.#state = claim.state
+    this.#sheet = new Sheet(
+      claim.resourceId,
+      kind.fields,
+      parts.sealer,
+      claim.fields,
+      claim.version,
+    )
+    this.#budget = parts.quota.steps
+    this.#deadlineAt = parts.time.monotonic() + parts.quota.ms
+    lease.signal.addEventListener('abort', () => this.bell.ring(), { once: true })
+  }
+
+  get resourceId(): string {
+    return this.#resourceId
+  }
+  get steps(): number {
+    return this.#steps
+  }
+  get time(): Time {
+    return this.parts.time
+  }
+  get lost(): boolean {
+    return this.#lost !== null || this.lease.signal.aborted
+  }
+  /** Has the resource had its share of this worker? */
+  get spent(): boolean {
+    return this.#steps >= this.#budget || this.time.monotonic() >= this.#deadlineAt
+  }
+
+  /** Gives the resource another share. */
+  refresh(): void {
+    this.#budget = this.#steps + this.parts.quota.steps
+    this.#deadlineAt = this.time.monotonic() + this.parts.quota.ms
+  }
+
+  /** Asks the round to look again, now or when it next can. */
+  nudge(): void {
+    this.#nudged = true
+    this.bell.ring()
+  }
+  get nudged(): boolean {
+    return this.#nudged
+  }
+  takeNudge(): boolean {
+    const was = this.#nudged
+    this.#nudged = false
+    return was
+  }
+
+  /** Reads again what is due; the fields follow. */
+  async look(): Promise<Claim | null> {
+    const claim = await (this.parts.store as Store).look(this.#resourceId, this.#fence)
+    if (claim) this.#sheet.replace(claim.fields, claim.version)
+    return claim
+  }
+
+  /** A fresh view of the resource for one effect or one step. */
+  open(): Desktop {
+    const { requests, desk } = this.parts
+    const view = this.#sheet.view()
+    const outbox = new Outbox(requests, desk)
+    const resource = hold({
+      id: this.#resourceId,
+      kind: this.kind,
+      state: this.#state,
+      parentId: null,
+      verbs: outbox,
+      read: (name) => view.read(name),
+      write: (name, value) => view.write(name, value),
+      save: null,
+      reload: null,
+      create: async (shape, fields, { parent }) =>
+        outbox.create(this.parts.registry.of(shape), fields, parent ? this.#resourceId : null),
+    })
+    return { resource, view, outbox }
+  }
+
+  /**
+   * Commits one change, after those asked for before it.
+   * @returns false when its view was overtaken by another task's commit: do the work again
+   * @throws RoundLost when the fence, the step or the lease is gone
+   */
+  async commit(change: Change): Promise<boolean> {
+    const turn = this.#queue.then(() => this.#commit(change))
+    this.#queue = turn.catch(() => {})
+    return turn
+  }
+
+  async #commit({ desktop, state, ...rest }: Change): Promise<boolean> {
+    if (this.#lost) throw this.#lost
+    if (this.lease.remainingMs() <= 0) throw this.#lose('the lease ran out')
+    if (desktop?.view.overtaken) return false
+    const fields =
+      desktop?.view.change() ?? (state === undefined ? null : this.#sheet.change({}, []))
+    const unit: Unit = {
+      id: newId(this.time),
+      fence: { resourceId: this.#resourceId, fence: this.#fence },
+      ...rest,
+      ...desktop?.outbox.parts,
+      ...(fields && { fields: state === undefined ? fields : { ...fields, state } }),
+    }
+    const [outcome] = await this.parts.store.commit([unit])
+    if (outcome?.kind !== 'committed') throw this.#lose(outcome?.kind ?? 'nothing came back')
+    if (unit.fields) this.#sheet.committed(unit.fields)
+    if (unit.step?.transition) this.#steps += 1
+    await this.#tell(unit)
+    return true
+  }
+
+  #lose(why: string): RoundLost {
+    this.#lost ??= new RoundLost(why)
+    this.bell.ring()
+    return this.#lost
+  }
+
+  /** Tickets for whomever the unit made due; a lost ticket is the clock's business. */
+  async #tell({ starts = [], sends = [], stops = [] }: Unit): Promise<void> {
+    const rung = new Set([...starts, ...sends, ...stops].map(({ resourceId }) => resourceId))
+    if (rung.delete(this.#resourceId)) this.nudge()
+    if (rung.size > 0) await this.parts.push([...rung].map((resourceId) => ({ resourceId })))
+  }
+}

@@ -1,0 +1,92 @@
+// The staff of one process: its clock and its worker, started and stopped on request.
+// Promise: started twice is started once; closing drains the worker before anything is taken away.
+
+import { Clock } from '../lib/clock.ts'
+import type { Sealer } from '../lib/codec.ts'
+import type { Ticket } from '../lib/contract.ts'
+import type { Events } from '../lib/events.ts'
+import { newToken } from '../lib/id.ts'
+import { Keeper } from '../lib/lock.ts'
+import type { Store } from '../lib/store.ts'
+import type { Time } from '../lib/time.ts'
+import { Worker } from '../lib/worker.ts'
+import type { Registry } from './registry.ts'
+import type { RequestParts } from './requests.ts'
+import { ResourceTicker } from './resource.ts'
+import type { Rooms } from './rooms.ts'
+import type { Verbs } from './verbs.ts'
+
+export interface StaffParts {
+  readonly rooms: Rooms
+  readonly store: Store
+  readonly time: Time
+  readonly events: Events
+  readonly registry: Registry
+  readonly sealer: Sealer
+  readonly requests: RequestParts
+  readonly desk: Pick<Verbs, 'status'>
+  push(tickets: readonly Ticket[]): Promise<void>
+}
+
+/** Tickets of one look, and tickets that may wait before a clock holds back. */
+const MOST = { tickets: 1_000, waiting: 5_000 }
+/** How often a clock asks the database what time it is. */
+const ASK_MS = 30_000
+
+export class Staff {
+  readonly #parts: StaffParts
+  #clock: Clock | null = null
+  #worker: Worker | null = null
+  #askedAt = Number.NEGATIVE_INFINITY
+
+  constructor(parts: StaffParts) {
+    this.#parts = parts
+  }
+
+  startClock(): void {
+    if (this.#clock) return
+    const { store: due, time, events, rooms } = this.#parts
+    const { queue, config } = rooms
+    this.#clock = new Clock({
+      due,
+      queue,
+      time,
+      events,
+      beatMs: config.beatMs,
+      most: MOST,
+      onBeat: () => this.#ask(),
+    })
+    this.#clock.start()
+  }
+
+  async startWorker(): Promise<void> {
+    if (this.#worker) return
+    const { time, events, rooms } = this.#parts
+    const { queue, lock, config } = rooms
+    const keeper = new Keeper({ lock, time, events, ttlMs: config.lockTtlMs })
+    const { concurrency, graceMs, quotaSteps, quotaMs } = config
+    const owner = `worker-${newToken().slice(0, 8)}`
+    const requests = { ...this.#parts.requests, actor: owner }
+    const quota = { steps: quotaSteps, ms: quotaMs }
+    const ticker = new ResourceTicker({ ...this.#parts, requests, owner, quota })
+    this.#worker = new Worker({ queue, keeper, ticker, time, events, concurrency, graceMs })
+    await this.#worker.start()
+  }
+
+  async stopWorker(): Promise<void> {
+    await this.#worker?.stop()
+    this.#worker = null
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#clock?.stop(), this.stopWorker()])
+    this.#clock = null
+  }
+
+  async #ask(): Promise<void> {
+    const { time, rooms } = this.#parts
+    if (time.monotonic() - this.#askedAt < ASK_MS) return
+    this.#askedAt = time.monotonic()
+    await rooms.database.ask(time)
+  }
+}

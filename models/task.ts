@@ -1,0 +1,232 @@
+// A task's turn: while something is due for it, one event through its machine, then one commit.
+// Promise: a step is committed before the next begins; what comes too late, from an effect of an earlier
+// incarnation or under a lost fence, changes nothing; what cannot go on is parked as it was, with its reason.
+import { Bell } from '../lib/bell.ts'
+import { asError } from '../lib/errors.ts'
+import { advance, begin, type MachineEvent, type Step, stateName } from '../lib/machine.ts'
+import type { StoredEvent, StoredTask } from '../lib/store.ts'
+import { type Cause, eventOf, payloadOf } from './cause.ts'
+import type { Errand } from './errand.ts'
+import { Errands } from './errands.ts'
+import { LIFE, type TaskDefinition } from './kind.ts'
+import { Ledger, type Move } from './ledger.ts'
+import { fromSnapshot, toSnapshot } from './memory.ts'
+import type { Desktop, Round } from './round.ts'
+
+export class Turn {
+  readonly #round: Round
+  readonly #definition: TaskDefinition
+  readonly #stored: StoredTask
+  readonly #bell = new Bell()
+  readonly #errands: Errands
+  readonly #ledger: Ledger
+  #isOpen = true
+
+  constructor(round: Round, stored: StoredTask) {
+    this.#round = round
+    this.#stored = stored
+    this.#definition = round.kind.task(stored.task)
+    this.#errands = new Errands(round, stored, this.#definition, this.#bell)
+    this.#ledger = new Ledger(round, stored, this.#errands)
+  }
+
+  /** Newer mail for a turn that still runs; false when it is over and a new one is needed. */
+  deliver({ mail, wakes }: StoredTask): boolean {
+    if (!this.#isOpen) return false
+    Object.assign(this.#ledger, { mail, wakes, isSettled: false })
+    this.#bell.ring()
+    return true
+  }
+
+  /** Stop as soon as you can: the round is over. */
+  hurry(): void {
+    this.#isOpen = false
+    this.#bell.ring()
+  }
+
+  /** @throws RoundLost, or whatever keeps the store from answering */
+  async run(): Promise<void> {
+    try {
+      const isParked = this.#stored.status !== 'running'
+      if (!isParked) await this.#walk()
+      if (this.#isOpen && !this.#ledger.isSettled && !this.#round.spent) {
+        await this.#round.commit(this.#ledger.settled(isParked))
+      }
+    } finally {
+      this.#isOpen = false
+      this.#errands.cancel()
+    }
+  }
+
+  async #walk(): Promise<void> {
+    if (this.#ledger.restStep > 0 && !(await this.#wake())) return
+    while (this.#isOpen && !this.#round.lost) {
+      if (this.#round.spent && this.#errands.running === 0) return
+      if (this.#ledger.rest) this.#errands.launch(this.#ledger.rest)
+      const cause = this.#next()
+      if (cause) await this.#take(cause)
+      else if (this.#errands.running > 0) await this.#errands.wait(this.#nextTimerAt())
+      else return
+    }
+  }
+
+  async #wake(): Promise<boolean> {
+    try {
+      this.#ledger.rest = fromSnapshot(
+        this.#stored.snapshot,
+        this.#round.parts.sealer,
+        this.#definition.name,
+      )
+      return true
+    } catch (thrown) {
+      await this.#panic(thrown, '__wake__')
+      return false
+    }
+  }
+
+  /** The earliest of what is due: the order things would have had, had no process ever slept. */
+  #next(): Cause | null {
+    const { rest, mail } = this.#ledger
+    if (!rest) return { kind: 'start', at: 0, input: this.#stored.args }
+    const now = this.#round.time.now()
+    const causes: Cause[] = rest.timers
+      .filter(({ dueAt }) => dueAt <= now)
+      .map((timer) => ({ kind: 'timer', at: timer.dueAt, timer }))
+    if (mail[0]) causes.push({ kind: 'mail', at: mail[0].sentAt, mail: mail[0] })
+    const errand = this.#errands.ended()
+    if (errand) causes.push({ kind: 'effect', at: errand.endedAt, errand })
+    return causes.sort((a, b) => a.at - b.at)[0] ?? null
+  }
+
+  #nextTimerAt(): number | null {
+    const times = this.#ledger.rest?.timers.map(({ dueAt }) => dueAt) ?? []
+    return times.length > 0 ? Math.min(...times) : null
+  }
+
+  async #take(cause: Cause): Promise<void> {
+    if (cause.kind === 'effect' && (await this.#putOff(cause.errand))) return
+    if (cause.kind === 'mail' && this.#isExpired(cause.mail)) return this.#drop(cause.mail)
+    const desktop = cause.kind === 'effect' ? cause.errand.desktop : this.#round.open()
+    const event = eventOf(cause, this.#round.parts.sealer)
+    const outcome = await this.#move(cause, event, desktop)
+    if (outcome === 'parked') return
+    if (outcome === 'ignored' && cause.kind === 'mail') return this.#drop(cause.mail)
+    await this.#commit(outcome as Move, desktop)
+  }
+
+  /** Computes the step and performs its actions: user code, so whatever it throws is a panic. */
+  async #move(
+    cause: Cause,
+    event: MachineEvent,
+    desktop: Desktop,
+  ): Promise<Move | 'ignored' | 'parked'> {
+    const { sealer } = this.#round.parts
+    try {
+      const { rest, changed, acts, emitted, error } = this.#compute(cause, event)
+      if (error !== undefined) throw error
+      if (!changed && cause.kind === 'mail') return 'ignored'
+      const key = `${this.#stored.id}:${this.#ledger.step + 1}`
+      for (const { exec, info, params } of acts) {
+        await exec({ ...info, resource: desktop.resource, key }, params)
+      }
+      const payload = payloadOf(cause, sealer)
+      return {
+        cause,
+        event: event.type,
+        rest,
+        emitted,
+        payload,
+        snapshot: toSnapshot(rest, sealer),
+      }
+    } catch (thrown) {
+      await this.#panic(thrown, event.type)
+      return 'parked'
+    }
+  }
+
+  #compute(cause: Cause, event: MachineEvent): Step {
+    const { machine } = this.#definition
+    const { rest, step } = this.#ledger
+    const now = this.#round.time.now()
+    if (!rest) return begin(machine, event.input, step + 1, now)
+    const { timers, effects } = rest
+    const before = {
+      ...rest,
+      timers: cause.kind === 'timer' ? timers.filter(({ id }) => id !== cause.timer.id) : timers,
+      effects:
+        cause.kind === 'effect'
+          ? effects.filter(({ id }) => id !== cause.errand.effect.id)
+          : effects,
+    }
+    return advance(machine, before, event, step + 1, now)
+  }
+
+  async #commit(move: Move, desktop: Desktop): Promise<void> {
+    const { cause, event, rest } = move
+    const trials = this.#errands.trialsOf(rest.effects)
+    const from = this.#ledger.state
+    const to = stateName(rest.value)
+    const life = this.#definition.name === LIFE ? { state: to } : {}
+    const change = { ...this.#ledger.stepped(move, trials), ...life, desktop }
+    const isCommitted = await this.#round.commit(change)
+    if (cause.kind === 'effect') this.#errands.forget(cause.errand)
+    // Overtaken by another task's change to the same field: taken again, its effect run anew.
+    if (!isCommitted) return
+    this.#ledger.moved(move, trials)
+    if (rest.status === 'done') this.#isOpen = false
+    this.#tell(move, { from, to, event })
+  }
+
+  /** An effect that wants another run, or may be tried again, waits; its machine does not hear of it. */
+  async #putOff(errand: Errand): Promise<boolean> {
+    const trial = this.#errands.retrial(errand)
+    if (!trial) return false
+    const trials = this.#errands.trialsOf(this.#ledger.rest?.effects ?? [], { errand, trial })
+    const desktop = errand.ending?.kind === 'again' ? errand.desktop : undefined
+    const isCommitted = await this.#round.commit({
+      ...this.#ledger.stayed({ errand, trials }),
+      desktop,
+    })
+    this.#errands.forget(errand)
+    if (isCommitted) this.#errands.stored(trials)
+    this.#ledger.isSettled ||= isCommitted
+    return true
+  }
+
+  async #drop(mail: StoredEvent): Promise<void> {
+    await this.#round.commit(this.#ledger.stayed({ drop: mail, trials: this.#errands.trials }))
+    this.#ledger.mail = this.#ledger.mail.filter(({ id }) => id !== mail.id)
+    this.#ledger.isSettled = true
+    this.#round.parts.events.emit('event.ignored', { ...this.#naming, type: mail.type })
+  }
+
+  async #panic(thrown: unknown, event: string): Promise<void> {
+    await this.#round.commit(this.#ledger.parked(thrown, event))
+    this.#isOpen = false
+    const step = this.#ledger.step + 1
+    this.#round.parts.events.emit('task.panicked', {
+      ...this.#naming,
+      step,
+      error: asError(thrown),
+    })
+  }
+
+  #isExpired({ expiresAt }: StoredEvent): boolean {
+    return expiresAt !== null && expiresAt <= this.#round.time.now()
+  }
+
+  get #naming() {
+    const { kind, name: task } = this.#definition
+    return { kind, resourceId: this.#round.resourceId, taskId: this.#stored.id, task }
+  }
+
+  #tell({ cause, emitted, rest }: Move, names: { from: string; to: string; event: string }): void {
+    const { events, time } = this.#round.parts
+    const { step } = this.#ledger
+    const lateMs = cause.kind === 'start' ? 0 : Math.max(0, time.now() - cause.at)
+    events.emit('task.stepped', { ...this.#naming, step, ...names, lateMs })
+    for (const { type } of emitted) events.emit('task.emitted', { ...this.#naming, type })
+    if (rest.status === 'done')
+      events.emit('task.finished', { ...this.#naming, step, status: 'done' })
+  }
+}

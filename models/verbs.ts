@@ -1,0 +1,54 @@
+// The verbs: what can be asked of tasks and resources, by whoever asks.
+// The desk carries them out at once; the outbox of a step keeps them for the step's commit.
+import type { Kind } from './kind.ts'
+
+export interface Target {
+  readonly kind: Kind
+  readonly resourceId: string
+  readonly task: string
+}
+
+/** Every change may say who and why. */
+export interface Because {
+  readonly actor?: string
+  readonly reason?: string
+}
+
+export interface SendOptions extends Because {
+  /** A second event with the same key is refused by the same task for as long as it lives. */
+  readonly dedupKey?: string
+  /** An event not taken by then (milliseconds from now, or '5m') is dropped. */
+  readonly expiresIn?: number | string
+}
+
+/** A run as `start` reports it: the new one, or the one that lives already. */
+export interface Started {
+  readonly taskId: string
+  readonly isNew: boolean
+}
+
+/** An event as users write it: its type alone, or an object. */
+export type EventInput = string | { readonly type: string; readonly [key: string]: unknown }
+
+export interface Verbs {
+  start(target: Target, args: unknown, because: Because): Promise<Started>
+  stop(target: Target, because: Because): Promise<boolean>
+  stopAll(kind: Kind, resourceId: string, because: Because): Promise<number>
+  send(target: Target, event: EventInput, options: SendOptions): Promise<void>
+  rewind(target: Target, steps: number, because: Because): Promise<{ step: number; state: string }>
+  retry(target: Target, because: Because): Promise<void>
+  status(target: Target): Promise<RunInfo | null>
+}
+
+/** What is known of the latest run of a task. */
+export interface RunInfo {
+  readonly taskId: string
+  readonly task: string
+  readonly status: 'running' | 'paused' | 'panicked' | 'stopped' | 'done'
+  readonly state: string
+  readonly step: number
+  readonly startedAt: number
+  readonly movedAt: number
+  readonly finishedAt: number | null
+  readonly dueAt: number | null
+}

@@ -1,0 +1,154 @@
+import fc from 'fast-check'
+import { encode, Ref } from '../../lib/codec.ts'
+import { secretOf } from '../../lib/secret.ts'
+import { assert, suite } from '../support/suite.ts'
+import { corrupt, FORBIDDEN, notStorable, refusal, sealer, through } from '../support/values.ts'
+
+const test = suite('encoder')
+
+class Stranger {}
+class LateDate extends Date {}
+
+const unstorable: Record<string, [value: () => unknown, reason: string]> = {
+  'a function': [() => () => 1, 'it is a function'],
+  'a symbol': [() => Symbol('x'), 'it is a symbol'],
+  NaN: [() => Number.NaN, 'it is NaN'],
+  Infinity: [() => Number.POSITIVE_INFINITY, 'it is Infinity'],
+  '-Infinity': [() => Number.NEGATIVE_INFINITY, 'it is -Infinity'],
+  'an unknown class': [() => new Stranger(), 'an instance of Stranger'],
+  'a class without a name': [() => new (class {})(), 'a class without a name'],
+  'a subclass of a known one': [() => new LateDate(), 'an instance of LateDate'],
+  'an array of a subclass': [() => new (class Rows extends Array {})(), 'an instance of Rows'],
+  'an error': [() => new TypeError('x'), 'an instance of TypeError'],
+  'a regular expression': [() => /x/, 'an instance of RegExp'],
+  'a promise': [() => Promise.resolve(), 'an instance of Promise'],
+  'another typed array': [() => new Float64Array(1), 'an instance of Float64Array'],
+  'a boxed text': [() => new String('x'), 'an instance of String'],
+  'a NUL': [() => 'a\0b', 'NUL'],
+  'a lone surrogate': [() => 'a\ud800b', 'half a surrogate pair'],
+  'an invalid date': [() => new Date(Number.NaN), 'an invalid date'],
+  'a date in name only': [() => Object.create(Date.prototype), 'reading it failed'],
+  'a symbol for a key': [() => ({ [Symbol('x')]: 1 }), 'a symbol among its keys'],
+  'a NUL in a reference': [() => new Ref('task', 'a', '\0'), 'NUL'],
+  'a reference to itself': [selfish, 'it contains itself'],
+  'a map in itself': [selfishMap, 'it contains itself'],
+  'a secret in itself': [selfishSecret, 'it contains itself'],
+}
+
+function selfish(): unknown {
+  const own: unknown[] = []
+  own.push({ own })
+  return own
+}
+
+function selfishMap(): unknown {
+  const map = new Map()
+  return map.set(map, 1)
+}
+
+function selfishSecret(): unknown {
+  const held: unknown[] = []
+  const secret = secretOf(held)
+  held.push(secret)
+  return secret
+}
+
+for (const [what, [make, reason]] of Object.entries(unstorable)) {
+  test(`refuses ${what}, wherever it stands, with its path`, () => {
+    const step = fc.oneof(fc.nat(3), fc.constantFrom('a', 'Name_1', 'odd key', '', 'é', '$tag'))
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 6 }), (steps) => {
+        const value = steps.reduceRight<unknown>(
+          (inner, step) =>
+            typeof step === 'number'
+              ? [...Array(step).fill(0), inner]
+              : { z: 1, [step]: inner, y: 2 },
+          make(),
+        )
+        const message = refusal(() => encode(value, sealer), 'VALUE_NOT_STORABLE')
+        assert.ok(message.includes(reason), message)
+        assert.ok(message.startsWith(`The value at $${steps.map(written).join('')}`), message)
+      }),
+      { numRuns: 30 },
+    )
+  })
+}
+
+const written = (step: number | string) =>
+  typeof step === 'number'
+    ? `[${step}]`
+    : /^\w+$/.test(step)
+      ? `.${step}`
+      : `[${JSON.stringify(step)}]`
+
+test('names the place in maps, sets and secrets', () => {
+  notStorable(
+    {
+      m: new Map([
+        ['a', 1],
+        ['b', Number.NaN],
+      ]),
+    },
+    'at $.m[1] ',
+  )
+  notStorable({ s: new Set([1, { x: [Number.NaN] }]) }, 'at $.s[1].x[0] ')
+  notStorable({ before: { it: 1 }, p: secretOf(Number.NaN) }, 'at $.p cannot', sealer)
+  notStorable({ p: secretOf({ pin: Number.NaN }) }, 'at $.p.pin ', sealer)
+})
+
+test('refuses holes, and takes undefined', () => {
+  const holed = [1, 2, 3]
+  delete holed[1]
+  notStorable(holed, /at \$\[1\] .*a hole/)
+  notStorable(new Array(1e9), /at \$\[0\] .*a hole/)
+  assert.equal(through([1, undefined]), [1, undefined])
+})
+
+test('refuses forbidden keys both ways', () => {
+  for (const key of FORBIDDEN) {
+    const value = { a: JSON.parse(`{"x":1,"${key}":{"admin":true}}`) }
+    notStorable(value, `at $.a.${key} cannot be stored: its key is forbidden`)
+    corrupt(value, `at $.a.${key}, the key "${key}" is forbidden`)
+    notStorable(JSON.parse(`{"$x":1,"${key}":2}`), 'its key is forbidden')
+    corrupt(
+      {
+        $object: [
+          ['$x', 1],
+          [key, { admin: true }],
+        ],
+      },
+      'is forbidden',
+    )
+  }
+  assert.is(({} as { admin?: boolean }).admin, undefined)
+})
+
+test('refuses keys no database keeps', () => {
+  notStorable({ 'a\0b': 1 }, 'its key has a NUL')
+  notStorable({ '\udfff': 1 }, 'half a surrogate pair')
+  notStorable({ $a: 1, '\0': undefined }, 'its key has a NUL')
+})
+
+test('reports what a getter or a proxy throws, with its path', () => {
+  const value = {
+    list: [
+      {
+        get broken() {
+          throw new Error('not today')
+        },
+      },
+    ],
+  }
+  notStorable(value, 'at $.list[0].broken cannot be stored: reading it failed: not today')
+  const strange = {
+    get broken() {
+      throw null
+    },
+  }
+  notStorable(strange, 'at $.broken cannot be stored: reading it failed: null')
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  notStorable({ proxy }, 'at $.proxy cannot be stored: reading it failed')
+})
+
+test.run()

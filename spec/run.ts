@@ -1,0 +1,103 @@
+// Runs the specs: every file in a process of its own, in an order drawn from a printed seed.
+// Promise: exits 0 only if at least one test ran and none failed; a file that crashed, hung, leaked
+// or left a process behind counts as failed; the last line says how many passed and failed.
+//
+//   tsx spec/run.ts [filter…] [--seed N] [--jobs N] [--ending .spec.ts] [--no-services]
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { type Outcome, runFile } from './support/child.ts'
+import { type PrivateServer, settings, startServices } from './support/services.ts'
+import { freshSeed, shuffled } from './support/shuffle.ts'
+
+const { values: options, positionals: filters } = parseArgs({
+  allowPositionals: true,
+  allowNegative: true,
+  options: {
+    seed: { type: 'string', default: process.env.SPEC_SEED ?? String(freshSeed()) },
+    jobs: { type: 'string', default: '2' },
+    ending: { type: 'string', default: '.spec.ts' },
+    services: { type: 'boolean', default: true },
+  },
+})
+/** A line with this in it is shown even when the file passed: a number worth knowing. */
+const NOTE = 'note: '
+const seed = Number(options.seed)
+const stopping = new AbortController()
+const temporary = mkdtempSync(join(process.env.SPEC_TEMP ?? tmpdir(), 'escapement-spec-'))
+chmodSync(temporary, 0o711) // postgres runs as a user of its own and must get through
+process.env.SPEC_SEED = String(seed)
+process.env.SPEC_TEMP = temporary
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => stopping.abort())
+}
+process.on('exit', () => rmSync(temporary, { recursive: true, force: true, maxRetries: 20 }))
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  const files = shuffled(find(options.ending), seed, (file) => file)
+  console.log(`seed ${seed}, ${files.length} files, ${options.jobs} at a time`)
+  let servers: PrivateServer[] = []
+  try {
+    if (options.services) servers = await startServices()
+    const outcomes = await runAll(files, Number(options.jobs))
+    return conclude(outcomes)
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    console.log('0 passed, 1 failed')
+    return 1
+  } finally {
+    for (const server of servers) await server.stop()
+  }
+}
+
+/** Every file under spec with this ending whose path holds one of the filters. */
+function find(ending: string): string[] {
+  return readdirSync('spec', { recursive: true, encoding: 'utf8' })
+    .map((file) => join('spec', file))
+    .filter((file) => file.endsWith(ending))
+    .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
+    .sort()
+}
+
+/** Takes files from one line with as many hands as there are jobs. */
+async function runAll(files: readonly string[], jobs: number): Promise<Outcome[]> {
+  const waiting = [...files]
+  const outcomes: Outcome[] = []
+  const hand = async () => {
+    for (let file = waiting.shift(); file && !stopping.signal.aborted; file = waiting.shift()) {
+      const outcome = await runFile(file, stopping.signal)
+      outcomes.push(outcome)
+      tell(outcome)
+    }
+  }
+  await Promise.all(Array.from({ length: Math.max(1, jobs) }, hand))
+  return outcomes
+}
+
+/** One quiet line for a file that passed; everything it said for one that failed. */
+function tell({ file, passed, failures, elapsedMs, output }: Outcome): void {
+  const verdict = failures.length === 0 ? 'ok  ' : 'FAIL'
+  const counts = failures.length === 0 ? `${passed}` : `${passed} ok, ${failures.length} failed`
+  console.log(`${verdict} ${file}  ${counts}  ${Math.round(elapsedMs)} ms`)
+  const lines = output.trimEnd().split('\n')
+  const passing = lines.filter((line) => line.includes(NOTE))
+  const shown =
+    failures.length === 0 ? passing.map((line) => line.slice(line.indexOf(NOTE))) : lines
+  for (const line of shown) console.log(`  ${file} | ${line}`)
+}
+
+function conclude(outcomes: readonly Outcome[]): number {
+  const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0)
+  const failures = outcomes.flatMap(({ file, failures }) =>
+    failures.map((failure) => `${file}: ${failure}`),
+  )
+  if (stopping.signal.aborted) failures.push('the run was interrupted')
+  if (passed + failures.length === 0) failures.push('no test ran')
+  if (failures.length > 0) console.log(`\nfailed (seed ${seed}):\n  ${failures.join('\n  ')}`)
+  if (options.services) console.log(`\nsettings exercised: ${settings().join(', ')}`)
+  console.log(`${passed} passed, ${failures.length} failed`)
+  return failures.length === 0 ? 0 : 1
+}
