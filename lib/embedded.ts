@@ -8,7 +8,8 @@ import type { Duplex } from 'node:stream'
 import { PGlite, type PGliteOptions, protocol } from '@electric-sql/pglite'
 import { Caller } from './embedded/caller.ts'
 import { Session } from './embedded/session.ts'
-import { messagesIn } from './embedded/wire.ts'
+import { lastWordsIn, messagesIn } from './embedded/wire.ts'
+import { asError } from './errors.ts'
 import { type FolderLock, lockFolder } from './folder.ts'
 import { SystemTime, type Time } from './time.ts'
 
@@ -77,7 +78,7 @@ async function serve(
   { time = new SystemTime(), stuckMs = STUCK_MS }: EmbeddedOptions,
   lock: FolderLock | null,
 ): Promise<Embedded> {
-  const execute = (bytes: Buffer) => exchange(database, bytes)
+  const execute = engineOf(database)
   const greeting = await greetingOf(execute)
   const session = new Session({ execute, time, stuckMs })
   let callers = 0
@@ -98,13 +99,31 @@ async function serve(
   }
 }
 
-/** Sends messages and gathers the answer. `execProtocolRaw` would keep all it ever answered. */
-async function exchange(database: PGlite, bytes: Buffer): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  // The chunk is a view into the engine's memory, which is about to be used again.
-  const onRawData = (chunk: Uint8Array) => void chunks.push(Buffer.from(chunk))
-  await database.runExclusive(() => database.execProtocolRawStream(bytes, { onRawData }))
-  return Buffer.concat(chunks)
+/**
+ * The way to the engine's own protocol. `execProtocolRaw` would keep all it ever answered. And when
+ * a statement ends the engine, PGlite calls it again for ever: here each message may fail once.
+ */
+function engineOf(database: PGlite): (bytes: Buffer) => Promise<Buffer> {
+  const { Module } = database
+  const { stackRestore } = Module
+  let failuresLeft = 0
+  // PGlite calls this after every failure, and nobody else does.
+  Module.stackRestore = (pointer) => {
+    if (failuresLeft-- === 0) throw new Error('the engine ended')
+    return stackRestore(pointer)
+  }
+  return async (bytes) => {
+    const chunks: Buffer[] = []
+    // The chunk is a view into the engine's memory, which is about to be used again.
+    const onRawData = (chunk: Uint8Array) => void chunks.push(Buffer.from(chunk))
+    failuresLeft = [...messagesIn(bytes)].length
+    try {
+      await database.runExclusive(() => database.execProtocolRawStream(bytes, { onRawData }))
+    } catch (thrown) {
+      throw new Error(lastWordsIn(Buffer.concat(chunks)) ?? asError(thrown).message)
+    }
+    return Buffer.concat(chunks)
+  }
 }
 
 /** What the database tells a new client about itself. */

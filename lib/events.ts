@@ -49,6 +49,7 @@ export interface EventTable {
     step: number
     error: Error
   }
+  'task.unknown': { resourceId: string; taskId: string; task: string }
   'event.ignored': { kind: string; resourceId: string; taskId: string; task: string; type: string }
   'effect.started': {
     kind: string

@@ -2,60 +2,12 @@
 // Promise: pure. Nothing runs, waits or is scheduled here; what XState would have done comes back
 // as acts (timers to keep, effects to run, actions to perform), so a task holds no time and no promises.
 import { isDeepStrictEqual } from 'node:util'
-import {
-  type AnyActorRef,
-  type AnyEventObject,
-  type AnyStateMachine,
-  createEmptyActor,
-} from 'xstate'
+import { type AnyActorRef, type AnyStateMachine, createEmptyActor } from 'xstate'
 import { asError, fault } from './errors.ts'
+import type { Act, MachineEvent, Rest, StateValue, Step, Timer } from './rest.ts'
 
 export type { AnyStateMachine, EventFrom, InputFrom, OutputFrom } from 'xstate'
-export type MachineEvent = AnyEventObject
-export type StateValue = string | { [key: string]: StateValue | undefined }
-
-/** A timer of a state, waiting. It lives and dies with the snapshot, so an old one cannot fire. */
-export interface Timer {
-  readonly id: string
-  readonly event: MachineEvent
-  readonly dueAt: number
-}
-
-/** An invoked actor to be run by the worker. `armedAt` (a step) tells one incarnation from the next. */
-export interface PendingEffect {
-  readonly id: string
-  readonly src: string
-  readonly input: unknown
-  readonly armedAt: number
-}
-
-/** Everything a task is between two steps: plain data, ready for the codec. */
-export interface Rest {
-  readonly value: StateValue
-  readonly context: unknown
-  readonly history?: Readonly<Record<string, readonly string[]>>
-  readonly status: 'active' | 'done' | 'error'
-  readonly output?: unknown
-  readonly timers: readonly Timer[]
-  readonly effects: readonly PendingEffect[]
-}
-
-/** A custom action to perform before the commit, in the order XState asked for it. */
-export interface Act {
-  readonly type: string
-  readonly params: unknown
-  readonly info: Readonly<Record<string, unknown>>
-  readonly exec: (info: unknown, params: unknown) => unknown
-}
-
-/** What one event did. `changed` is false when no state accepted it. */
-export interface Step {
-  readonly rest: Rest
-  readonly changed: boolean
-  readonly acts: readonly Act[]
-  readonly emitted: readonly MachineEvent[]
-  readonly error?: unknown
-}
+export type { MachineEvent, PendingEffect, Rest, StateValue, Step, Timer } from './rest.ts'
 
 interface Raw {
   readonly type: string

@@ -21,18 +21,25 @@ import type { RedisDoor } from './redis.ts'
 import type { Time } from './time.ts'
 import { LATE, within } from './within.ts'
 
-/** After this much silence a message in hand is given to somebody else; renewed at half. */
-const IN_HAND_MS = 30_000
-/** How long an idle taker blocks, in seconds. */
-const BLOCK_S = 5
 /** How long a taker waits after an error; without it BullMQ asks again at once, for ever. */
 const REST_MS = 1_000
 /** How long an answer is waited for when starting and closing. */
 const PATIENCE_MS = 5_000
+/** After this much silence a message in hand is given to somebody else; renewed at half. */
+const IN_HAND_MS = 30_000
+const TAKING = {
+  lockDuration: IN_HAND_MS,
+  stalledInterval: IN_HAND_MS,
+  maxStalledCount: 1,
+  /** Seconds. */
+  drainDelay: 5,
+  runRetryDelay: REST_MS,
+  removeOnComplete: { count: 0 },
+  removeOnFail: { count: 0 },
+}
 const JOB = 'tick'
-/** BullMQ tells its own events to a stream nobody of us reads. */
+/** BullMQ tells its own events to a stream that nobody reads here. */
 const KEPT_EVENTS = 100
-const NONE = { count: 0 }
 
 /** Where the messages lie, and how each end is connected to it. */
 export interface Backend {
@@ -150,52 +157,14 @@ export class Carrier {
    * @param settle is given whatever lay in the queue, which others can write to; must not throw
    * @throws MIGRATIONS_PENDING, or what the server says when it refuses us
    */
-  async take(settle: (message: unknown) => Promise<void>, concurrency: number): Promise<Taker> {
-    const { name, backend, time, onError } = this.#options
-    let inHand = 0
-    let stopWaking = () => {}
-    const worker = new (tolerant(backend))(
-      name,
-      async ({ data }) => {
-        inHand++
-        await settle(data).finally(() => inHand--)
-      },
-      {
-        ...backend.taking,
-        concurrency,
-        lockDuration: IN_HAND_MS,
-        stalledInterval: IN_HAND_MS,
-        maxStalledCount: 1,
-        drainDelay: BLOCK_S,
-        runRetryDelay: REST_MS,
-        removeOnComplete: NONE,
-        removeOnFail: NONE,
-      },
-    )
-    worker.on('error', (error) => {
-      onError(error)
-      if (worker.closing || worker.isPaused()) return
-      void worker.pause(true)
-      stopWaking = time.after(REST_MS, () => void worker.resume())
-    })
-    const taker = {
-      stop: async () => {
-        stopWaking()
-        this.#takers.delete(taker)
-        const closed = worker.close()
-        while ((await within(time, PATIENCE_MS, closed)) === LATE) {
-          if (inHand > 0) continue
-          // Nothing is in hand and the server does not answer: leave without saying goodbye.
-          void worker.disconnect().catch(() => {})
-          return
-        }
-      },
-    }
+  async take(settle: Settle, concurrency: number): Promise<Taker> {
+    const taker = new Hands(this.#options, settle, concurrency)
     this.#takers.add(taker)
     try {
-      await within(time, PATIENCE_MS, worker.waitUntilReady())
+      await taker.ready()
       return taker
     } catch (error) {
+      this.#takers.delete(taker)
       await taker.stop()
       throw error
     }
@@ -208,15 +177,69 @@ export class Carrier {
   }
 }
 
-/** A worker that hands over what is not JSON as null; BullMQ's own takes it up again and again. */
+type Settle = (message: unknown) => Promise<void>
+
+/** So many hands of one process, each with one message at most. */
+class Hands implements Taker {
+  readonly #worker: InstanceType<ReturnType<typeof tolerant>>
+  readonly #time: Time
+  #full = 0
+  #stopWaking: () => void = () => {}
+
+  constructor({ name, backend, time, onError }: CarrierOptions, settle: Settle, hands: number) {
+    this.#time = time
+    const work = async ({ data }: { data: unknown }) => {
+      this.#full++
+      await settle(data).finally(() => this.#full--)
+    }
+    const options = { ...backend.taking, ...TAKING, concurrency: hands }
+    this.#worker = new (tolerant(backend))(name, work, options)
+    this.#worker.on('error', (error) => {
+      onError(error)
+      this.#rest()
+    })
+  }
+
+  /** Resolves when messages are taken, or will be once the server answers. */
+  async ready(): Promise<void> {
+    await within(this.#time, PATIENCE_MS, this.#worker.waitUntilReady())
+  }
+
+  async stop(): Promise<void> {
+    this.#stopWaking()
+    const closed = this.#worker.close()
+    while ((await within(this.#time, PATIENCE_MS, closed)) === LATE) {
+      if (this.#full > 0) continue
+      // Nothing is in hand and the server does not answer: leave without saying goodbye.
+      this.#worker.abandon()
+      return
+    }
+  }
+
+  #rest(): void {
+    const worker = this.#worker
+    if (worker.closing || worker.isPaused()) return
+    void worker.pause(true)
+    this.#stopWaking = this.#time.after(REST_MS, () => void worker.resume())
+  }
+}
+
+/** BullMQ's worker without two of its habits. */
 function tolerant({ classes }: Backend) {
   return class extends (classes.Worker as unknown as typeof Worker) {
+    /** Hands over what is not JSON as null; it would take it up again and again. */
     protected override createJob(json: JobJson, id: string) {
       try {
         return super.createJob(json, id)
       } catch {
         return super.createJob({ ...json, data: 'null' }, id)
       }
+    }
+
+    /** Ends timers and connections at once; closing would wait for a dead server, and renew meanwhile. */
+    abandon(): void {
+      const ends = [this.lockManager.close(), this.pause(true), this.disconnect()]
+      for (const end of ends) end.catch(() => {})
     }
   }
 }

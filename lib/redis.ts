@@ -34,6 +34,8 @@ export async function connectRedis(
   url: string,
   { time, name }: { time: Time; name: string },
 ): Promise<RedisDoor> {
+  const where = whereOf(url)
+  if (where === null) throw unreachable('REDIS_URL', new Error('it is not a redis:// address'))
   const common = {
     connectionName: name,
     connectTimeout: CONNECT_MS,
@@ -54,8 +56,7 @@ export async function connectRedis(
   try {
     const policy = await within(time, 2 * CONNECT_MS, greet(commands))
     if (policy === LATE) throw new Error(`no answer within ${2 * CONNECT_MS} ms`)
-    if (policy !== null && policy !== 'noeviction')
-      throw fault('REDIS_EVICTS', { where: whereOf(url), policy })
+    if ((policy ?? 'noeviction') !== 'noeviction') throw fault('REDIS_EVICTS', { where, policy })
     return {
       commands,
       forQueue: () => ({ ...common, url, maxRetriesPerRequest: null, socketTimeout: SILENCE_MS }),
@@ -64,40 +65,43 @@ export async function connectRedis(
     }
   } catch (thrown) {
     commands.disconnect()
-    if (isFault(thrown)) throw thrown
-    const cause = trouble ?? asError(thrown)
-    throw fault('REDIS_UNREACHABLE', { where: whereOf(url), reason: reasonOf(cause) }, cause)
+    throw isFault(thrown) ? thrown : unreachable(where, trouble ?? asError(thrown))
   }
 }
 
 /** Connects and asks for the eviction policy; managed Redis may hide CONFIG, INFO says it too. */
 async function greet(redis: Redis): Promise<string | null> {
   await redis.connect()
-  const memory = await redis.info('memory')
+  const memory = await redis.info('memory').catch(allowed(''))
   const told = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1]
   if (told) return told
-  const [, configured = null] = (await redis
-    .config('GET', 'maxmemory-policy')
-    .catch(() => [])) as string[]
-  return configured
+  const configured = await redis.config('GET', 'maxmemory-policy').catch(allowed([]))
+  return (configured as string[])[1] ?? null
 }
+
+/** What to answer instead of a command that Redis knows not or permits not. */
+const allowed =
+  <T>(instead: T) =>
+  (error: Error): T => {
+    if (/^(NOPERM|ERR unknown)/.test(error.message)) return instead
+    throw error
+  }
 
 async function closing(redis: Redis): Promise<void> {
   if (redis.status === 'end') return
   await redis.quit().catch(() => redis.disconnect())
 }
 
-/** The address without user and password: it goes into sentences people paste. */
-function whereOf(url: string): string {
-  try {
-    const { host, pathname } = new URL(url)
-    return `${host}${pathname === '/' ? '' : pathname}`
-  } catch {
-    return 'REDIS_URL'
-  }
+/** The address without user and password, which goes into sentences people paste; null if it is none. */
+function whereOf(url: string): string | null {
+  if (!URL.canParse(url)) return null
+  const { protocol, host, pathname } = new URL(url)
+  if (!/^rediss?:$/.test(protocol) || host === '') return null
+  return `${host}${pathname === '/' ? '' : pathname}`
 }
 
 /** An AggregateError (both IPv4 and IPv6 refused) has no message of its own. */
-function reasonOf(error: Error & { code?: string }): string {
-  return (error.message || error.code || 'no answer').replace(/\.$/, '')
+function unreachable(where: string, cause: Error & { code?: string }): Error {
+  const reason = (cause.message || cause.code || 'no answer').replace(/\.$/, '')
+  return fault('REDIS_UNREACHABLE', { where, reason }, cause)
 }

@@ -58,7 +58,8 @@ export class Scribe {
       `WITH made AS (
          INSERT INTO resources (id, kind, parent_id, fields, created_at, updated_at)
          SELECT id, kind, "parentId", fields, ${NOW}, ${NOW}
-         FROM json_to_recordset($1) AS v(id uuid, kind text, "parentId" uuid, fields jsonb) RETURNING id)
+         FROM json_to_recordset($1) AS v(id uuid, kind text, "parentId" uuid, fields jsonb)
+         ON CONFLICT DO NOTHING RETURNING id)
        INSERT INTO leases (resource_id) SELECT id FROM made`,
     )
   }
@@ -163,7 +164,7 @@ export class Scribe {
        SELECT v.id, v."resourceId", v.task, v.version, 0, 0, 'running', '__new__', ${NOW}, ${NOW}
        FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, task text, version text, "evenStopped" boolean)
        JOIN resources r ON r.id = v."resourceId" AND (v."evenStopped" OR r.state NOT IN ('stopping', '__stop__'))
-       ON CONFLICT (resource_id, name) WHERE finished_at IS NULL DO NOTHING
+       ON CONFLICT DO NOTHING
        RETURNING id AS "taskId", resource_id AS "resourceId"`,
     )
     const born = new Set(rows.map(({ taskId }) => taskId))
@@ -207,12 +208,12 @@ export class Scribe {
   async #sends(entry: Entry): Promise<void> {
     const rows = await this.#rows(
       entry.unit.sends ?? [],
-      `INSERT INTO events (task_id, type, payload, dedup_key, actor, reason, unit_id, sent_at, expires_at)
-       SELECT t.id, v.type, v.payload, v."dedupKey", v.actor, v.reason, $3, ${NOW}, to_timestamp(v."expiresAt" / 1000.0)
-       FROM json_to_recordset($1) AS v("resourceId" uuid, task text, type text, payload jsonb, "dedupKey" text,
+      `INSERT INTO events (event_id, task_id, type, payload, dedup_key, actor, reason, unit_id, sent_at, expires_at)
+       SELECT v.id, t.id, v.type, v.payload, v."dedupKey", v.actor, v.reason, $3, ${NOW}, to_timestamp(v."expiresAt" / 1000.0)
+       FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, task text, type text, payload jsonb, "dedupKey" text,
          "expiresAt" double precision, actor text, reason text)
        JOIN tasks t ON t.resource_id = v."resourceId" AND t.name = v.task AND t.finished_at IS NULL
-       ON CONFLICT (task_id, dedup_key) WHERE dedup_key IS NOT NULL DO NOTHING RETURNING task_id AS "taskId"`,
+       ON CONFLICT DO NOTHING RETURNING task_id AS "taskId"`,
       entry.unit.id,
     )
     entry.delivered += rows.length

@@ -1,58 +1,20 @@
 // The store: the only thing a tick writes through. A list of units in, an outcome for each.
 // Promise: every unit commits whole or not at all, compare-and-set on its task's step and on its
 // resource's fence; a conflict costs only the unit concerned; an unknown COMMIT is read back, not guessed.
+
+import { isRace, readBack } from './aftermath.ts'
+import { type Claim, look } from './claim.ts'
 import type { Due, Ticket } from './contract.ts'
 import { CommitUnknown, type Database, type Runner } from './database.ts'
-import { asError, fault } from './errors.ts'
+import { asError } from './errors.ts'
 import type { Events } from './events.ts'
 import { judge } from './judge.ts'
 import { type Entry, Scribe } from './scribe.ts'
 import type { Time } from './time.ts'
-import type { Outcome, RunStatus, Unit } from './unit.ts'
+import type { Outcome, Unit } from './unit.ts'
 
-/** A resource as it was when it was claimed, or looked at again. */
-export interface Claim {
-  readonly resourceId: string
-  readonly kind: string
-  readonly state: string
-  readonly fields: Record<string, unknown>
-  readonly version: number
-  readonly fence: number
-  readonly tasks: readonly StoredTask[]
-}
-
-export interface StoredTask {
-  readonly id: string
-  readonly task: string
-  readonly machineVersion: string
-  readonly step: number
-  readonly restStep: number
-  readonly status: RunStatus
-  readonly state: string
-  readonly tries: unknown
-  readonly snapshot: unknown
-  /** What the run was started with. */
-  readonly args: unknown
-  readonly dueAt: number
-  readonly wakes: number
-  readonly mail: readonly StoredEvent[]
-}
-
-export interface StoredEvent {
-  readonly id: string
-  readonly type: string
-  readonly payload: unknown
-  readonly actor: string
-  readonly reason: string | null
-  readonly sentAt: number
-  readonly expiresAt: number | null
-}
-
-/** Bounds of one look: a resource with more due tasks, or a task with more mail, gets another turn. */
-const MOST_TASKS = 50
-const MOST_MAIL = 100
 /** How often a batch that lost a deadlock or a serialisation race is tried again. */
-const MOST_RETRIES = 4
+const MOST_TRIES = 4
 
 export class Store implements Due {
   readonly #database: Database
@@ -103,26 +65,19 @@ export class Store implements Due {
     return rows[0] ? this.look(resourceId, rows[0].fence) : null
   }
 
-  /** Reads again under a fence already held. A statement of its own, so it sees all that was committed. */
-  async look(resourceId: string, fence: number): Promise<Claim | null> {
-    const { rows } = await this.#database.query(LOOK, [
-      resourceId,
-      this.#time.now(),
-      MOST_TASKS,
-      MOST_MAIL,
-    ])
-    const [first] = rows
-    if (!first) return null
-    const { kind, resource_state: state, fields, version } = first
-    return {
-      resourceId,
-      kind,
-      state,
-      fields,
-      version,
-      fence,
-      tasks: rows.filter(({ id }) => id).map(storedTask),
-    }
+  /** Reads again under a fence already held. */
+  look(resourceId: string, fence: number): Promise<Claim | null> {
+    return look(this.#database, resourceId, fence, this.#time.now())
+  }
+
+  /** Which of these runs have ended? */
+  async finished(taskIds: readonly string[]): Promise<string[]> {
+    if (taskIds.length === 0) return []
+    const { rows } = await this.#database.query(
+      'SELECT id FROM tasks WHERE id = ANY($1) AND finished_at IS NOT NULL',
+      [taskIds],
+    )
+    return rows.map(({ id }) => id)
   }
 
   /** Is anything of this resource due now? */
@@ -140,14 +95,19 @@ export class Store implements Due {
    * @throws COMMIT_UNKNOWN when the answer was lost and nothing of the unit can be read back
    */
   async commit(units: readonly Unit[]): Promise<Outcome[]> {
-    for (let attempt = 1; ; attempt++) {
+    for (let attempt = 1, isUnsure = false; ; attempt++) {
       try {
         const outcomes = await this.#database.transaction((runner) => this.#write(runner, units))
+        // The first try may have been committed while the second waited for its locks.
+        const known = isUnsure ? await readBack(this.#database, units) : null
         for (const [index, outcome] of outcomes.entries()) this.#tell(units[index] as Unit, outcome)
-        return outcomes
+        return known ?? outcomes
       } catch (thrown) {
-        if (thrown instanceof CommitUnknown) return this.#readBack(units, thrown)
-        if (!isRace(thrown) || attempt === MOST_RETRIES) throw thrown
+        isUnsure ||= thrown instanceof CommitUnknown
+        if (attempt === MOST_TRIES || !(isRace(thrown) || thrown instanceof CommitUnknown))
+          throw thrown
+        const known = isUnsure ? await readBack(this.#database, units, asError(thrown)) : null
+        if (known) return known
         this.#events.emit('store.retried', { error: asError(thrown) })
       }
     }
@@ -178,77 +138,4 @@ export class Store implements Due {
       })
     }
   }
-
-  /** After a lost COMMIT: a unit left its id in what it wrote, so look for it. All or none were written. */
-  async #readBack(units: readonly Unit[], unknown: CommitUnknown): Promise<Outcome[]> {
-    const traces = units.filter(leavesTrace)
-    if (traces.length === 0) throw fault('COMMIT_UNKNOWN', { reason: unknown.message }, unknown)
-    const found = await traced(this.#database, traces)
-    if (found.size === 0) return this.commit(units)
-    return units.map((unit) =>
-      !leavesTrace(unit) || found.has(unit.id)
-        ? {
-            kind: 'committed',
-            started: (unit.starts ?? []).map(({ id }) => id),
-            delivered: unit.sends?.length ?? 0,
-            stopped: unit.stops?.length ?? 0,
-          }
-        : { kind: 'desynchronized' },
-    )
-  }
 }
-
-function leavesTrace(unit: Unit): boolean {
-  return Boolean(
-    unit.step?.transition || unit.starts?.length || unit.sends?.length || unit.stops?.length,
-  )
-}
-
-async function traced(runner: Runner, units: readonly Unit[]): Promise<Set<string>> {
-  const { rows } = await runner.query(
-    `SELECT unit_id FROM transitions WHERE unit_id = ANY($1)
-     UNION SELECT unit_id FROM events WHERE unit_id = ANY($1)`,
-    [units.map(({ id }) => id)],
-  )
-  return new Set(rows.map(({ unit_id }) => unit_id))
-}
-
-/** Deadlock or serialisation failure: the transaction was taken back whole, so it may be repeated. */
-function isRace(thrown: unknown): boolean {
-  const { code } = thrown as { code?: string }
-  return code === '40P01' || code === '40001'
-}
-
-function storedTask(row: any): StoredTask {
-  return {
-    id: row.id,
-    task: row.name,
-    machineVersion: row.machine_version,
-    step: row.step,
-    restStep: row.rest_step,
-    status: row.status,
-    state: row.state,
-    tries: row.tries,
-    snapshot: row.snapshot,
-    args: row.args,
-    dueAt: row.due_at,
-    wakes: row.wakes,
-    mail: row.mail ?? [],
-  }
-}
-
-/** One snapshot for rings and mail: an event not read here has a ring not counted here. */
-const LOOK = `
-  SELECT r.kind, r.state AS resource_state, coalesce(r.lost_and_found, '{}') || r.fields AS fields, r.version, t.*
-  FROM resources r LEFT JOIN LATERAL (
-    SELECT t.id, t.name, t.machine_version, t.step, t.rest_step, t.status, t.state, t.tries,
-           x.snapshot, CASE WHEN t.rest_step = 0 THEN x.payload END AS args, d.due_at, d.wakes,
-           (SELECT json_agg(json_build_object('id', e.id::text, 'type', e.type, 'payload', e.payload,
-                     'actor', e.actor, 'reason', e.reason, 'sentAt', floor(extract(epoch FROM e.sent_at) * 1000),
-                     'expiresAt', floor(extract(epoch FROM e.expires_at) * 1000)) ORDER BY e.id)
-            FROM (SELECT * FROM events WHERE task_id = t.id AND consumed_at IS NULL ORDER BY id LIMIT $4) e) AS mail
-    FROM dues d JOIN tasks t ON t.id = d.task_id
-    JOIN transitions x ON x.task_id = t.id AND x.step = t.rest_step
-    WHERE d.resource_id = r.id AND d.due_at <= to_timestamp($2 / 1000.0)
-    ORDER BY d.due_at LIMIT $3) t ON true
-  WHERE r.id = $1`

@@ -68,6 +68,8 @@ export interface NewRun extends Author {
 }
 
 export interface NewEvent extends Author {
+  /** Sent twice under one id is sent once: a commit of unknown end may be repeated. */
+  readonly id: string
   readonly resourceId: string
   readonly task: string
   readonly type: string

@@ -4,17 +4,16 @@ import type { Sealer } from '../lib/codec.ts'
 import type { Config } from '../lib/config.ts'
 import type { Ticket } from '../lib/contract.ts'
 import type { Embedded } from '../lib/embedded.ts'
-import { asError, fault } from '../lib/errors.ts'
+import { asError } from '../lib/errors.ts'
 import { Events } from '../lib/events.ts'
 import { Store } from '../lib/store.ts'
 import { SystemTime, type Time } from '../lib/time.ts'
-import { collect } from './collection.ts'
-import { Copy } from './copy.ts'
+import type { collect } from './collection.ts'
 import { Desk } from './desk.ts'
 import type { Inputs } from './fields.ts'
-import { type Held, hold, Resource, type ResourceClass } from './handle.ts'
+import { type Held, Resource, type ResourceClass } from './handle.ts'
 import { History } from './history.ts'
-import type { Kind } from './kind.ts'
+import { Library } from './library.ts'
 import { Registry } from './registry.ts'
 import { Rooms } from './rooms.ts'
 import { Staff } from './staff.ts'
@@ -54,8 +53,8 @@ export class App {
   readonly rooms: Rooms
   readonly history: History
   readonly store: Store
-  readonly #time: Time
   readonly #sealer: Sealer
+  readonly #library: Library
   readonly #desk: Desk
   readonly #staff: Staff
 
@@ -67,7 +66,6 @@ export class App {
     this.rooms = rooms
     this.events = parts.events
     this.registry = parts.registry
-    this.#time = parts.time
     const { keyring, database, config } = rooms
     this.#sealer = {
       seal: (text) => keyring.seal('fields', text, parts.time.now()),
@@ -83,15 +81,23 @@ export class App {
     const requests = { time: parts.time, sealer: this.#sealer, actor: options.actor ?? 'app' }
     const push = (tickets: readonly Ticket[]) => this.#push(tickets)
     this.#desk = new Desk({ store: this.store, knex: database.knex, requests, push })
-    this.#staff = new Staff({
-      ...parts,
+    const { registry } = parts
+    this.#library = new Library({
+      knex: database.knex,
+      registry,
+      sealer: this.#sealer,
+      desk: this.#desk,
+    })
+    const shared = {
       rooms,
       store: this.store,
       sealer: this.#sealer,
       requests,
       desk: this.#desk,
+      library: this.#library,
       push,
-    })
+    }
+    this.#staff = new Staff({ ...parts, ...shared })
   }
 
   /** Opens the house. @throws whatever Rooms.open and Registry throw */
@@ -119,31 +125,25 @@ export class App {
     const kind = this.registry.of(shape)
     const { parent = null } = options
     const parentId = parent instanceof Resource ? parent.id : parent
-    const id = await this.#desk.create(kind, fields as Record<string, unknown>, parentId)
-    return this.get(shape, id)
+    return this.get(
+      shape,
+      await this.#desk.create(kind, fields as Record<string, unknown>, parentId),
+    )
   }
 
-  /** A resource by its id. @throws RESOURCE_UNKNOWN */
-  async get<C extends ResourceClass>(shape: C, id: string): Promise<Held<C>> {
-    const kinds = this.registry.family(shape)
-    return this.#load(await this.#row(id, kinds, this.registry.of(shape).name)) as Held<C>
+  /** A resource of a class, or of one that extends it, by its id. @throws RESOURCE_UNKNOWN */
+  get<C extends ResourceClass>(shape: C, id: string): Promise<Held<C>> {
+    return this.#library.get(this.registry.of(shape), id) as Promise<Held<C>>
   }
 
   /** The same by the name of its type, for doors that have only names. @throws RESOURCE_KIND_UNKNOWN, RESOURCE_UNKNOWN */
-  async getByName(kindName: string, id: string): Promise<Held<ResourceClass>> {
-    const kind = this.registry.find(kindName)
-    return this.#load(await this.#row(id, [kind], kind.name))
+  getByName(kind: string, id: string): Promise<Held<ResourceClass>> {
+    return this.#library.get(this.registry.find(kind), id)
   }
 
   /** A question about resources of a class and its subclasses. */
   find<C extends ResourceClass>(shape: C): ReturnType<typeof collect<C>> {
-    const kinds = this.registry.family(shape)
-    return collect<C>({
-      knex: this.rooms.database.knex,
-      kinds,
-      load: (row) => this.#load(row),
-      encode: (name, value) => this.#encodeWanted(kinds[0] as Kind, name, value),
-    })
+    return this.#library.find(shape)
   }
 
   /** Starts a clock in this process. */
@@ -184,45 +184,4 @@ export class App {
       this.events.emit('queue.failed', { error: asError(thrown) })
     })
   }
-
-  async #row(id: string, kinds: readonly Kind[], name: string): Promise<any> {
-    const row = UUID.test(id)
-      ? await this.rooms.database
-          .knex('resources')
-          .where({ id })
-          .whereIn(
-            'kind',
-            kinds.map((kind) => kind.name),
-          )
-          .first()
-      : undefined
-    if (!row) throw fault('RESOURCE_UNKNOWN', { kind: name, id })
-    return row
-  }
-
-  #encodeWanted(kind: Kind, name: string, value: unknown): unknown {
-    if (kind.fields.isSecret(name)) {
-      throw fault('ARGUMENT_INVALID', {
-        what: `The question about ${kind.name}`,
-        reason: `the field "${name}" is secret, so it cannot be compared`,
-      })
-    }
-    return kind.fields.encode(name, value, this.#sealer)
-  }
-
-  /** A resource outside any tick: a sheet of its own, saved and read again on request. */
-  #load(row: any): Held<ResourceClass> {
-    return hold(
-      new Copy({
-        row,
-        kind: this.registry.find(row.kind),
-        desk: this.#desk,
-        sealer: this.#sealer,
-        registry: this.registry,
-        read: (id, kind) => this.#row(id, [kind], kind.name),
-      }),
-    )
-  }
 }
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i

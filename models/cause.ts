@@ -1,7 +1,8 @@
 // A cause: what moves a machine. A start, an event from the mailbox, a timer, or an effect that ended.
+
+import type { StoredEvent } from '../lib/claim.ts'
 import { decode, encode, encodeError, type Json, type Sealer } from '../lib/codec.ts'
 import type { MachineEvent, Timer } from '../lib/machine.ts'
-import type { StoredEvent } from '../lib/store.ts'
 import type { Author } from '../lib/unit.ts'
 import type { Errand } from './errand.ts'
 
@@ -10,6 +11,15 @@ export type Cause =
   | { readonly kind: 'mail'; readonly at: number; readonly mail: StoredEvent }
   | { readonly kind: 'timer'; readonly at: number; readonly timer: Timer }
   | { readonly kind: 'effect'; readonly at: number; readonly errand: Errand }
+
+/** The name of a cause's event, known even when its payload cannot be read. */
+export function nameOf(cause: Cause): string {
+  if (cause.kind === 'start') return '__start__'
+  if (cause.kind === 'timer') return cause.timer.event.type
+  if (cause.kind === 'mail') return cause.mail.type
+  const outcome = cause.errand.ending?.kind === 'error' ? 'error' : 'done'
+  return `xstate.${outcome}.actor.${cause.errand.effect.id}`
+}
 
 /** The event XState is to see. Effects report as the actors they stand for would. */
 export function eventOf(cause: Cause, sealer: Sealer): MachineEvent {

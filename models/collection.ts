@@ -2,9 +2,8 @@
 // Promise: values are always bound, fields are always declared ones; verbs go page by page, so a set of
 // any size takes bounded memory, and what was done is counted.
 import type { Knex } from '../lib/database.ts'
-import type { FieldsOf, Held, ResourceClass, TaskHandle } from './handle.ts'
+import type { Held, Many, ManyTasks, ResourceClass, TaskHandle, Where } from './handle.ts'
 import type { Kind } from './kind.ts'
-import type { Because, SendOptions } from './verbs.ts'
 
 export interface CollectionParts {
   readonly knex: Knex
@@ -13,22 +12,9 @@ export interface CollectionParts {
   encode(name: string, value: unknown): unknown
 }
 
-/** What may be asked: a field's value, or the state of the resource. */
-export type Where<C> = { [K in keyof FieldsOf<C>]?: FieldsOf<C>[K] } & {
-  state?: string
-  parentId?: string
-}
-
-/** The verbs of one task over a whole collection; each answers how many it changed. */
-export interface CollectionTask {
-  start(args?: unknown, because?: Because): Promise<number>
-  stop(because?: Because): Promise<number>
-  send(event: any, options?: SendOptions): Promise<number>
-}
-
 const PAGE = 200
 
-export class Collection<C extends ResourceClass> implements AsyncIterable<Held<C>> {
+export class Collection<C extends ResourceClass> implements Many<C> {
   readonly #parts: CollectionParts
   readonly #narrowings: readonly ((query: Knex.QueryBuilder) => void)[]
 
@@ -84,7 +70,7 @@ export class Collection<C extends ResourceClass> implements AsyncIterable<Held<C
   }
 
   /** The verbs of a task over all of them. @throws TASK_UNKNOWN */
-  task(name: string): CollectionTask {
+  task(name: string): ManyTasks {
     for (const kind of this.#parts.kinds) kind.task(name)
     const each = (verb: (task: TaskHandle) => Promise<boolean>) => this.#each(name, verb)
     return {
@@ -113,7 +99,7 @@ export class Collection<C extends ResourceClass> implements AsyncIterable<Held<C
 }
 
 type CollectionTasks<C> = C extends { tasks: infer T }
-  ? { readonly [K in keyof T]: CollectionTask }
+  ? { readonly [K in keyof T]: ManyTasks }
   : never
 
 /** A collection whose tasks are properties: `app.find(Server).where({…}).provision.start()`. */

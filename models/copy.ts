@@ -1,12 +1,21 @@
 // A copy of a resource, held outside any tick.
 // Promise: saving compares with the version that was read; somebody else's change is never overwritten unseen.
 import type { Sealer } from '../lib/codec.ts'
+import { fault } from '../lib/errors.ts'
 import type { Desk } from './desk.ts'
-import type { Backing } from './handle.ts'
+import type { Backing, Held, Many, ResourceClass } from './handle.ts'
 import type { Kind, ResourceShape } from './kind.ts'
 import type { Registry } from './registry.ts'
 import { Sheet, type View } from './sheet.ts'
 import type { Because, Verbs } from './verbs.ts'
+
+/** Where rows come from. */
+export interface Lender {
+  get(kind: Kind, id: string): Promise<Held<ResourceClass>>
+  children<C extends ResourceClass>(shape: C, parentId: string, verbs: Verbs): Many<C>
+  /** @throws RESOURCE_UNKNOWN */
+  row(id: string, kinds: readonly Kind[]): Promise<any>
+}
 
 export interface CopyParts {
   readonly row: any
@@ -14,8 +23,9 @@ export interface CopyParts {
   readonly desk: Desk
   readonly sealer: Sealer
   readonly registry: Registry
-  /** Reads the row again. @throws RESOURCE_UNKNOWN */
-  read(id: string, kind: Kind): Promise<any>
+  readonly library: Lender
+  /** Who carries out the verbs: the desk, or the outbox of a step. */
+  readonly verbs: Verbs
 }
 
 export class Copy implements Backing {
@@ -43,14 +53,22 @@ export class Copy implements Backing {
   }
 
   get verbs(): Verbs {
-    return this.#parts.desk
+    return this.#parts.verbs
   }
 
   read(name: string): unknown {
     return this.#view.read(name)
   }
 
+  /** @throws ARGUMENT_INVALID inside a step, which writes the fields of its own resource only */
   write(name: string, value: unknown): void {
+    if (this.#parts.verbs !== this.#parts.desk) {
+      const reason = 'a step sets the fields of its own resource; send the other an event'
+      throw fault('ARGUMENT_INVALID', {
+        what: `Setting "${name}" of ${this.kind.name}/${this.id}`,
+        reason,
+      })
+    }
     this.#view.write(name, value)
   }
 
@@ -64,18 +82,24 @@ export class Copy implements Backing {
   }
 
   reload = async (): Promise<void> => {
-    const row = await this.#parts.read(this.id, this.kind)
+    const row = await this.#parts.library.row(this.id, [this.kind])
     this.#state = row.state
     this.#sheet.replace(storedIn(row), row.version)
     this.#view = this.#sheet.view()
   }
 
-  create(
+  async createChild(
     shape: ResourceShape,
     fields: Readonly<Record<string, unknown>>,
-    { parent }: { parent?: boolean },
-  ): Promise<string> {
-    return this.#parts.desk.create(this.#parts.registry.of(shape), fields, parent ? this.id : null)
+    _because: Because,
+  ): Promise<Held<ResourceClass>> {
+    const { desk, registry, library } = this.#parts
+    const kind = registry.of(shape)
+    return library.get(kind, await desk.create(kind, fields, this.id))
+  }
+
+  children(shape: ResourceClass): Many<any> {
+    return this.#parts.library.children(shape, this.id, this.#parts.verbs)
   }
 }
 

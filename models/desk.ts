@@ -36,7 +36,8 @@ export class Desk implements Verbs {
     const { started } = await this.commit({ starts: [run] }, target.resourceId)
     if (started.length > 0) return { taskId: run.id, isNew: true }
     const live = await this.status(target)
-    if (live && live.finishedAt === null) return { taskId: live.taskId, isNew: false }
+    if (live && live.finishedAt === null)
+      return { taskId: live.taskId, isNew: live.taskId === run.id }
     const { kind, resourceId: id, task } = target
     if (await this.#exists(target)) throw fault('RESOURCE_STOPPED', { kind: kind.name, id, task })
     throw fault('RESOURCE_UNKNOWN', { kind: kind.name, id })

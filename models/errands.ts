@@ -4,6 +4,7 @@
 import { backoffMs } from '../lib/backoff.ts'
 import type { Bell } from '../lib/bell.ts'
 import { actorLogic } from '../lib/blueprint.ts'
+import type { StoredTask } from '../lib/claim.ts'
 import {
   isRetryable,
   NonRetryableError,
@@ -13,7 +14,6 @@ import {
 } from '../lib/effect.ts'
 import { asError } from '../lib/errors.ts'
 import type { PendingEffect, Rest } from '../lib/machine.ts'
-import type { StoredTask } from '../lib/store.ts'
 import { type Ending, Errand } from './errand.ts'
 import type { TaskDefinition } from './kind.ts'
 import { FIRST, type Trial, type Trials } from './memory.ts'

@@ -3,10 +3,10 @@
 // A resource that is printed or turned to JSON shows no secret.
 import { inspect } from 'node:util'
 import type { AnyStateMachine, EventFrom, InputFrom } from '../lib/machine.ts'
-import type { Field, FieldMap, Values } from './fields.ts'
+import type { Field, FieldMap, Inputs, Values } from './fields.ts'
 import { type Kind, LIFE, type ResourceShape, type TaskMap } from './kind.ts'
 import { life } from './life.ts'
-import type { Because, RunInfo, SendOptions, Started, Target, Verbs } from './verbs.ts'
+import type { Because, EventInput, RunInfo, SendOptions, Started, Target, Verbs } from './verbs.ts'
 
 /** Where a held resource reads and writes: a view of a tick, or a copy loaded by the app. */
 export interface Backing {
@@ -20,12 +20,14 @@ export interface Backing {
   /** Commits what was written; null inside a step, whose commit does that. */
   save: ((because: Because) => Promise<void>) | null
   reload: (() => Promise<void>) | null
-  /** Makes a resource beneath this one, or beneath none; answers its id. */
-  create(
-    kind: ResourceShape,
+  /** Makes a resource that belongs to this one. */
+  createChild(
+    shape: ResourceShape,
     fields: Readonly<Record<string, unknown>>,
-    options: { parent?: boolean } & Because,
-  ): Promise<string>
+    because: Because,
+  ): Promise<Resource>
+  /** The resources of a class that belong to this one. */
+  children(shape: ResourceClass): Many<any>
 }
 
 const BACKING = Symbol('escapement.backing')
@@ -96,6 +98,25 @@ export class Resource {
   /** Reads the resource again; fields set and not saved are forgotten. */
   async reload(): Promise<void> {
     await this[BACKING].reload?.()
+  }
+
+  /**
+   * Makes a resource that belongs to this one; inside a step, with the step's commit.
+   * @throws FIELDS_INVALID, FIELD_UNKNOWN
+   */
+  createChild<C extends ResourceClass>(
+    shape: C,
+    fields: Inputs<C['fields']>,
+    because: Because = {},
+  ): Promise<Held<C>> {
+    return this[BACKING].createChild(shape, fields as Record<string, unknown>, because) as Promise<
+      Held<C>
+    >
+  }
+
+  /** The resources of a class that belong to this one. Inside a step their verbs are part of its commit. */
+  children<C extends ResourceClass>(shape: C): Many<C> {
+    return this[BACKING].children(shape)
   }
 
   /** The fields as plain data, secrets masked. */
@@ -182,6 +203,35 @@ export type TasksOf<C> = C extends { tasks: infer T extends Record<string, AnySt
 export type Held<C> = (C extends new (backing: any) => infer R ? R : never) &
   FieldsOf<C> &
   TasksOf<C>
+
+/** What may be asked of a collection: fields' values, or the state of the resource. */
+export type Where<C> = { [K in keyof FieldsOf<C>]?: FieldsOf<C>[K] } & {
+  state?: string
+  parentId?: string
+}
+
+/** Many resources of a class, as a question; see collection.ts. */
+export interface Many<C extends ResourceClass> extends AsyncIterable<Held<C>> {
+  where(wanted: Where<C>): Many<C>
+  count(): Promise<number>
+  first(): Promise<Held<C> | undefined>
+  toArray(): Promise<Held<C>[]>
+  task(name: string): ManyTasks
+}
+
+/** The verbs of one task over many resources; each answers how many it changed. */
+export interface ManyTasks {
+  start(args?: unknown, because?: Because): Promise<number>
+  stop(because?: Because): Promise<number>
+  send(event: EventInput, options?: SendOptions): Promise<number>
+}
+
+/**
+ * A resource as its own effects see it: its fields, and the handles of the tasks they name. For
+ * `Work<Self<typeof Server.fields, 'monitor'>>`; the whole `Held<typeof Server>` would be a circle there.
+ */
+export type Self<F extends FieldMap, T extends string = never> = Resource &
+  Values<F> & { readonly [K in T]: TaskHandle }
 
 const dressed = new WeakSet<object>()
 

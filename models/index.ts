@@ -1,6 +1,6 @@
 // The front door of the models, for plugins and bin. Nothing on this floor imports it.
 export { App, type AppDefinition, type AppOptions, type CreateOptions, defineApp } from './app.ts'
-export type { Collection, CollectionTask, Where } from './collection.ts'
+export type { Collection } from './collection.ts'
 export {
   type Field,
   type FieldMap,
@@ -13,10 +13,14 @@ export {
 export {
   type FieldsOf,
   type Held,
+  type Many,
+  type ManyTasks,
   Resource,
   type ResourceClass,
+  type Self,
   TaskHandle,
   type TasksOf,
+  type Where,
 } from './handle.ts'
 export type { FailureLine, HistoryLine, HistoryOptions } from './history.ts'
 export { life } from './life.ts'

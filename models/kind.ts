@@ -65,6 +65,10 @@ export class Kind {
     return [...this.#tasks.keys()].filter((name) => name !== LIFE)
   }
 
+  has(task: string): boolean {
+    return this.#tasks.has(task)
+  }
+
   /** @throws TASK_UNKNOWN */
   task(name: string): TaskDefinition {
     const found = this.#tasks.get(name)

@@ -1,27 +1,18 @@
 // The ledger of one task in its turn: where it is, and the changes that take it on.
 // Promise: every change names the step it follows, so a change of somebody else's can only make it fail.
-import { encodeError, type Json } from '../lib/codec.ts'
+
+import type { StoredEvent, StoredTask } from '../lib/claim.ts'
+import { encodeError } from '../lib/codec.ts'
 import { asError } from '../lib/errors.ts'
 import { newId } from '../lib/id.ts'
-import { type MachineEvent, type Rest, stateName } from '../lib/machine.ts'
-import type { StoredEvent, StoredTask } from '../lib/store.ts'
+import { type Rest, stateName } from '../lib/machine.ts'
 import type { DueChange, NewFailure, StepChange } from '../lib/unit.ts'
 import { authorOf, type Cause } from './cause.ts'
 import type { Errand } from './errand.ts'
 import type { Errands } from './errands.ts'
 import type { Trials } from './memory.ts'
+import type { Move } from './move.ts'
 import type { Change, Round } from './round.ts'
-
-/** What a computed step is to leave behind. */
-export interface Move {
-  readonly cause: Cause
-  readonly event: string
-  readonly rest: Rest
-  readonly emitted: readonly MachineEvent[]
-  readonly snapshot: Json
-  /** The cause as the history keeps it. */
-  readonly payload: Json | null
-}
 
 export class Ledger {
   rest: Rest | null = null

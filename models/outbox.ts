@@ -1,7 +1,7 @@
 // The outbox of a step: verbs used inside it, kept for its commit.
 // Promise: what a step asks of other tasks happens if and only if the step is committed.
 import { fault } from '../lib/errors.ts'
-import type { Unit } from '../lib/unit.ts'
+import type { NewEvent, NewResource, NewRun, RunStop, Unit } from '../lib/unit.ts'
 import type { Kind } from './kind.ts'
 import { authorOf, newEvent, newResource, newRun, type RequestParts } from './requests.ts'
 import type { Because, EventInput, RunInfo, SendOptions, Started, Target, Verbs } from './verbs.ts'
@@ -9,10 +9,10 @@ import type { Because, EventInput, RunInfo, SendOptions, Started, Target, Verbs 
 export class Outbox implements Verbs {
   readonly #parts: RequestParts
   readonly #desk: Pick<Verbs, 'status'>
-  readonly #creates: NonNullable<Unit['creates']>[number][] = []
-  readonly #starts: NonNullable<Unit['starts']>[number][] = []
-  readonly #stops: NonNullable<Unit['stops']>[number][] = []
-  readonly #sends: NonNullable<Unit['sends']>[number][] = []
+  readonly #creates: NewResource[] = []
+  readonly #starts: NewRun[] = []
+  readonly #stops: RunStop[] = []
+  readonly #sends: NewEvent[] = []
 
   constructor(parts: RequestParts, desk: Pick<Verbs, 'status'>) {
     this.#parts = parts
@@ -42,10 +42,14 @@ export class Outbox implements Verbs {
   }
 
   /** A new resource of the step; its id is known at once, its row exists after the commit. */
-  create(kind: Kind, given: Readonly<Record<string, unknown>>, parentId: string | null): string {
+  create(
+    kind: Kind,
+    given: Readonly<Record<string, unknown>>,
+    parentId: string | null,
+  ): NewResource {
     const made = newResource(this.#parts, kind, given, parentId)
     this.#creates.push(made)
-    return made.id
+    return made
   }
 
   async rewind(): Promise<never> {

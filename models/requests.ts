@@ -52,6 +52,7 @@ export function newEvent(
   checkEvent(target, type)
   const { dedupKey, expiresIn } = options
   return {
+    id: newId(parts.time),
     resourceId: target.resourceId,
     task: target.task,
     type,

@@ -11,6 +11,7 @@ export const RESERVED: ReadonlySet<string> = new Set([
   'tasks',
   'alarms',
   'create',
+  'createChild',
   'set',
   'save',
   'reload',

@@ -3,15 +3,16 @@
 // lease or a compare-and-set is lost, nothing more is written.
 
 import { Bell } from '../lib/bell.ts'
+import type { Claim } from '../lib/claim.ts'
 import type { Lease } from '../lib/contract.ts'
 import { newId } from '../lib/id.ts'
-import type { Claim, Store } from '../lib/store.ts'
 import type { Time } from '../lib/time.ts'
 import type { Unit } from '../lib/unit.ts'
+import { Draft } from './draft.ts'
 import { hold, type Resource } from './handle.ts'
 import type { Kind } from './kind.ts'
 import { Outbox } from './outbox.ts'
-import type { TickParts } from './resource.ts'
+import type { TickParts } from './parts.ts'
 import { Sheet, type View } from './sheet.ts'
 
 /** This round may not write any more: somebody else moved the resource, or may be about to. */
@@ -41,7 +42,7 @@ export class Round {
   #nudged = false
   readonly #fence: number
   readonly #resourceId: string
-  readonly #state: string
+  #state: string
   readonly #sheet: Sheet
   #deadlineAt: number
   #budget: number
@@ -107,7 +108,7 @@ export class Round {
 
   /** Reads again what is due; the fields follow. */
   async look(): Promise<Claim | null> {
-    const claim = await (this.parts.store as Store).look(this.#resourceId, this.#fence)
+    const claim = await this.parts.store.look(this.#resourceId, this.#fence)
     if (claim) this.#sheet.replace(claim.fields, claim.version)
     return claim
   }
@@ -127,8 +128,12 @@ export class Round {
       write: (name, value) => view.write(name, value),
       save: null,
       reload: null,
-      create: async (shape, fields, { parent }) =>
-        outbox.create(this.parts.registry.of(shape), fields, parent ? this.#resourceId : null),
+      createChild: async (shape, fields) => {
+        const kind = this.parts.registry.of(shape)
+        const made = outbox.create(kind, fields, this.#resourceId)
+        return hold(new Draft(made, kind, this.parts.sealer, outbox))
+      },
+      children: (shape) => this.parts.children(shape, this.#resourceId, outbox),
     })
     return { resource, view, outbox }
   }
@@ -144,25 +149,48 @@ export class Round {
     return turn
   }
 
-  async #commit({ desktop, state, ...rest }: Change): Promise<boolean> {
-    if (this.#lost) throw this.#lost
-    if (this.lease.remainingMs() <= 0) throw this.#lose('the lease ran out')
-    if (desktop?.view.overtaken) return false
+  async #commit(change: Change): Promise<boolean> {
+    for (;;) {
+      if (this.#lost) throw this.#lost
+      if (this.lease.remainingMs() <= 0) throw this.#lose('the lease ran out')
+      if (change.desktop?.view.overtaken) return false
+      const unit = this.#unit(change)
+      const [outcome] = await this.parts.store.commit([unit])
+      if (outcome?.kind === 'committed') {
+        await this.#committed(unit)
+        return true
+      }
+      // Fields saved from outside: the same change is tried on top of them, unless they were its own fields.
+      if (!(outcome?.kind === 'desynchronized' && unit.fields && (await this.#caughtUp()))) {
+        throw this.#lose(outcome?.kind ?? 'nothing came back')
+      }
+    }
+  }
+
+  #unit({ desktop, state, ...rest }: Change): Unit {
     const fields =
       desktop?.view.change() ?? (state === undefined ? null : this.#sheet.change({}, []))
-    const unit: Unit = {
+    return {
       id: newId(this.time),
       fence: { resourceId: this.#resourceId, fence: this.#fence },
       ...rest,
       ...desktop?.outbox.parts,
       ...(fields && { fields: state === undefined ? fields : { ...fields, state } }),
     }
-    const [outcome] = await this.parts.store.commit([unit])
-    if (outcome?.kind !== 'committed') throw this.#lose(outcome?.kind ?? 'nothing came back')
+  }
+
+  async #committed(unit: Unit): Promise<void> {
     if (unit.fields) this.#sheet.committed(unit.fields)
+    if (unit.fields?.state !== undefined) this.#state = unit.fields.state
     if (unit.step?.transition) this.#steps += 1
     await this.#tell(unit)
-    return true
+  }
+
+  /** Had the fields moved on? Then the sheet has them now. */
+  async #caughtUp(): Promise<boolean> {
+    const { version } = this.#sheet
+    const claim = await this.look()
+    return claim !== null && claim.version !== version
   }
 
   #lose(why: string): RoundLost {

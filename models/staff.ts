@@ -10,6 +10,8 @@ import { Keeper } from '../lib/lock.ts'
 import type { Store } from '../lib/store.ts'
 import type { Time } from '../lib/time.ts'
 import { Worker } from '../lib/worker.ts'
+import type { Library } from './library.ts'
+import type { TickParts } from './parts.ts'
 import type { Registry } from './registry.ts'
 import type { RequestParts } from './requests.ts'
 import { ResourceTicker } from './resource.ts'
@@ -25,6 +27,7 @@ export interface StaffParts {
   readonly sealer: Sealer
   readonly requests: RequestParts
   readonly desk: Pick<Verbs, 'status'>
+  readonly library: Library
   push(tickets: readonly Ticket[]): Promise<void>
 }
 
@@ -68,7 +71,9 @@ export class Staff {
     const owner = `worker-${newToken().slice(0, 8)}`
     const requests = { ...this.#parts.requests, actor: owner }
     const quota = { steps: quotaSteps, ms: quotaMs }
-    const ticker = new ResourceTicker({ ...this.#parts, requests, owner, quota })
+    const lookMs = config.toldMs
+    const children: TickParts['children'] = (...asked) => this.#parts.library.children(...asked)
+    const ticker = new ResourceTicker({ ...this.#parts, requests, owner, quota, lookMs, children })
     this.#worker = new Worker({ queue, keeper, ticker, time, events, concurrency, graceMs })
     await this.#worker.start()
   }

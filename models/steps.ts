@@ -12,9 +12,10 @@ export interface StepWork<R = any, I = any> extends Work<R, I> {
 }
 
 type StepAnswer<Name extends string> = Name | Stop | Again
+/** Asynchronous always: a promise lets the compiler hold each answer against the names of the steps. */
 export type StepFunction<R, I, Name extends string> = (
   work: StepWork<R, I>,
-) => StepAnswer<Name> | Promise<StepAnswer<Name>>
+) => Promise<StepAnswer<Name>>
 
 /** "The task is done", as a step's answer. */
 export class Stop {
@@ -28,15 +29,14 @@ const STOP = '__stop__'
 
 /**
  * Compiles functions to a machine. The first is the first state; the task's arguments are `work.input`.
- * @param functions a function for each state; it answers the next state's name, `work.stop()`,
+ * @param functions an async function for each state; it answers the next state's name, `work.stop()`,
  *   `work.again('5s')` to be run again in the same state, or throws
  * @param options the retry policy and timeout of every step
  */
-export function steps<
-  S extends Record<string, StepFunction<R, I, Extract<keyof S, string>>>,
-  R = any,
-  I = any,
->(functions: S, options: EffectOptions = {}): AnyStateMachine {
+export function steps<N extends string, R = any, I = any>(
+  functions: { readonly [K in N]: StepFunction<R, I, NoInfer<N>> },
+  options: EffectOptions = {},
+): AnyStateMachine {
   const names = Object.keys(functions)
   const [first] = names
   if (first === undefined)

@@ -2,15 +2,16 @@
 // Promise: a step is committed before the next begins; what comes too late, from an effect of an earlier
 // incarnation or under a lost fence, changes nothing; what cannot go on is parked as it was, with its reason.
 import { Bell } from '../lib/bell.ts'
+import type { StoredEvent, StoredTask } from '../lib/claim.ts'
 import { asError } from '../lib/errors.ts'
-import { advance, begin, type MachineEvent, type Step, stateName } from '../lib/machine.ts'
-import type { StoredEvent, StoredTask } from '../lib/store.ts'
-import { type Cause, eventOf, payloadOf } from './cause.ts'
+import { stateName } from '../lib/machine.ts'
+import { type Cause, nameOf } from './cause.ts'
 import type { Errand } from './errand.ts'
 import { Errands } from './errands.ts'
 import { LIFE, type TaskDefinition } from './kind.ts'
-import { Ledger, type Move } from './ledger.ts'
-import { fromSnapshot, toSnapshot } from './memory.ts'
+import { Ledger } from './ledger.ts'
+import { fromSnapshot } from './memory.ts'
+import { type Move, move } from './move.ts'
 import type { Desktop, Round } from './round.ts'
 
 export class Turn {
@@ -107,58 +108,25 @@ export class Turn {
     if (cause.kind === 'effect' && (await this.#putOff(cause.errand))) return
     if (cause.kind === 'mail' && this.#isExpired(cause.mail)) return this.#drop(cause.mail)
     const desktop = cause.kind === 'effect' ? cause.errand.desktop : this.#round.open()
-    const event = eventOf(cause, this.#round.parts.sealer)
-    const outcome = await this.#move(cause, event, desktop)
-    if (outcome === 'parked') return
-    if (outcome === 'ignored' && cause.kind === 'mail') return this.#drop(cause.mail)
-    await this.#commit(outcome as Move, desktop)
-  }
-
-  /** Computes the step and performs its actions: user code, so whatever it throws is a panic. */
-  async #move(
-    cause: Cause,
-    event: MachineEvent,
-    desktop: Desktop,
-  ): Promise<Move | 'ignored' | 'parked'> {
-    const { sealer } = this.#round.parts
-    try {
-      const { rest, changed, acts, emitted, error } = this.#compute(cause, event)
-      if (error !== undefined) throw error
-      if (!changed && cause.kind === 'mail') return 'ignored'
-      const key = `${this.#stored.id}:${this.#ledger.step + 1}`
-      for (const { exec, info, params } of acts) {
-        await exec({ ...info, resource: desktop.resource, key }, params)
-      }
-      const payload = payloadOf(cause, sealer)
-      return {
-        cause,
-        event: event.type,
-        rest,
-        emitted,
-        payload,
-        snapshot: toSnapshot(rest, sealer),
-      }
-    } catch (thrown) {
-      await this.#panic(thrown, event.type)
-      return 'parked'
-    }
-  }
-
-  #compute(cause: Cause, event: MachineEvent): Step {
-    const { machine } = this.#definition
     const { rest, step } = this.#ledger
-    const now = this.#round.time.now()
-    if (!rest) return begin(machine, event.input, step + 1, now)
-    const { timers, effects } = rest
-    const before = {
-      ...rest,
-      timers: cause.kind === 'timer' ? timers.filter(({ id }) => id !== cause.timer.id) : timers,
-      effects:
-        cause.kind === 'effect'
-          ? effects.filter(({ id }) => id !== cause.errand.effect.id)
-          : effects,
+    const round = this.#round
+    const definition = this.#definition
+    let moved: Move | null
+    try {
+      moved = await move({
+        round,
+        definition,
+        taskId: this.#stored.id,
+        rest,
+        step: step + 1,
+        cause,
+        desktop,
+      })
+    } catch (thrown) {
+      return this.#panic(thrown, nameOf(cause))
     }
-    return advance(machine, before, event, step + 1, now)
+    if (moved) await this.#commit(moved, desktop)
+    else if (cause.kind === 'mail') await this.#drop(cause.mail)
   }
 
   async #commit(move: Move, desktop: Desktop): Promise<void> {

@@ -16,9 +16,14 @@ export interface Group {
 
 export type Settings = ReadonlyMap<string, string>
 
+/** Timeouts that end the session: with many on one, they would end it for all. `Turns` watches instead. */
+const DEADLY = new Set([
+  'idle_in_transaction_session_timeout',
+  'idle_session_timeout',
+  'transaction_timeout',
+])
+
 export class Place {
-  /** What is in force when this guest is served; begins with what it asked for at start-up. */
-  settings: Settings
   readonly channels = new Set<string>()
   /** As the guest was told last. */
   status: Status = 'I'
@@ -26,9 +31,23 @@ export class Place {
   #verdict: EscapementError | null = null
   /** After an error everything up to the next Sync is skipped. */
   #skipping = false
+  readonly #wishes: Settings
+  #settings: Settings
 
+  /** @param wishes the settings the guest asked for when it connected */
   constructor(wishes: Settings) {
-    this.settings = wishes
+    this.#wishes = harmless(wishes)
+    this.#settings = this.#wishes
+  }
+
+  /** What is to be in force while this guest is served. */
+  get settings(): Settings {
+    return this.#settings
+  }
+
+  /** The guest set these; the others are as it wished. */
+  keep(settings: Settings): void {
+    this.#settings = new Map([...this.#wishes, ...harmless(settings)])
   }
 
   /** Follows the LISTEN and UNLISTEN of a text. */
@@ -55,6 +74,9 @@ export class Place {
     return Buffer.concat([...heard, ready(this.status)])
   }
 }
+
+const harmless = (settings: Settings): Settings =>
+  new Map([...settings].filter(([name]) => !DEADLY.has(name.toLowerCase())))
 
 const sentence = ({ message, todo }: EscapementError): Buffer =>
   complaint({ severity: 'ERROR', code: '25P03', text: message, hint: todo })

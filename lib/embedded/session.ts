@@ -117,7 +117,7 @@ export class Session {
     if (status === null && group.final) throw new Error('a query ended without an answer')
     place.status = status ?? place.status
     this.#turns.holder = status === 'I' ? null : guest
-    if (status === 'I') await this.#tidy(guest, place)
+    if (status === 'I') await this.#tidy(place)
   }
 
   /** Hands an answer to whom it concerns, and returns the status it ends with. */
@@ -162,10 +162,11 @@ export class Session {
   }
 
   /** After a guest's work: remembers what it set, and listens again to what others want to hear. */
-  async #tidy(guest: Guest, place: Place): Promise<void> {
+  async #tidy(place: Place): Promise<void> {
     if (this.#unsettled) {
       this.#settings = await this.#askSettings()
-      place.settings = new Map([...guest.wishes, ...this.#settings])
+      place.keep(this.#settings)
+      await this.#dress(place)
     }
     if (this.#deafened) {
       const wanted = new Set([...this.#places.values()].flatMap(({ channels }) => [...channels]))

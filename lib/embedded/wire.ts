@@ -86,6 +86,14 @@ export function complaint({ severity, code, text, hint }: Complaint): Buffer {
   return message('E', ...parts, Buffer.alloc(1))
 }
 
+/** What a server says that ends, if it had the time to say something. */
+export function lastWordsIn(answer: Buffer): string | undefined {
+  const errors = [...messagesIn(answer)].filter(({ type }) => type === 'E')
+  const fields = errors.map(({ bytes }) => bytes.toString('utf8', 5).split('\0'))
+  const last = fields.find(([severity]) => severity === 'SFATAL' || severity === 'SPANIC')
+  return last?.find((field) => field.startsWith('M'))?.slice(1)
+}
+
 /** The text that starts at this place of a message and ends at its next zero byte. */
 export function textAt({ bytes }: Message, start: number): string {
   const end = bytes.indexOf(0, start)

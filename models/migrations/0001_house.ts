@@ -80,6 +80,7 @@ export const house: Migration = {
 
       CREATE TABLE events (
         id bigserial PRIMARY KEY,
+        event_id uuid NOT NULL UNIQUE,
         task_id uuid NOT NULL REFERENCES tasks ON DELETE CASCADE,
         type text NOT NULL,
         payload jsonb,

@@ -1,31 +1,24 @@
 // The embedded database through the stock clients: `pg`, Knex and BullMQ find a PostgreSQL there.
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createPostgresBackend, runMigrations, withBackend } from 'bullmq'
 import fc from 'fast-check'
 import knexFactory from 'knex'
 import pg from 'pg'
 import { type Embedded, openEmbedded } from '../../lib/embedded.ts'
-import { isFault } from '../../lib/errors.ts'
+import { Clients, codeOf, errorOf, wire } from '../support/clients.ts'
 import { assert, suite } from '../support/suite.ts'
 import { FakeTime } from '../support/time.ts'
 import { until } from '../support/wait.ts'
 
 const test = suite('embedded')
 const time = new FakeTime()
+const clients = new Clients()
 let embedded: Embedded
-let dump: Blob
-/** Everything a test opened, closed after it in reverse. */
-let opened: (() => Promise<unknown>)[] = []
 let schemas = 0
 let schema = ''
 
 test.before(async () => {
   embedded = await openEmbedded({ folder: null, time })
-  dump = await embedded.dump()
 })
 
 test.before.each(async () => {
@@ -33,10 +26,7 @@ test.before.each(async () => {
   await poolOn({ options: '' }).query(`CREATE SCHEMA ${schema}`)
 })
 
-test.after.each(async () => {
-  for (const close of opened.reverse()) await close()
-  opened = []
-})
+test.after.each(() => clients.close())
 
 test.after(() => embedded.close())
 
@@ -117,6 +107,21 @@ test('a setting made in SQL stays with who made it', async () => {
   assert.is(await shown(one, 'search_path'), schema)
 })
 
+test('timeouts that would end the session for all are not for one to set', async () => {
+  const name = 'idle_in_transaction_session_timeout'
+  const client = await clientOn({ options: `-c ${name}=1 -c statement_timeout=7s` })
+  const shown = async () =>
+    (
+      await client.query({
+        text: `SELECT current_setting('${name}'), current_setting('statement_timeout')`,
+        rowMode: 'array',
+      })
+    ).rows[0]
+  assert.equal(await shown(), ['0', '7s'])
+  await client.query(`SET ${name} = 1`)
+  assert.equal(await shown(), ['0', '7s'])
+})
+
 test('prepared statements of the same name do not meet', async () => {
   const [one, other] = [await clientOn(), await clientOn()]
   const say = async (client: pg.Client, text: string) =>
@@ -141,15 +146,26 @@ test('rows are read in portions, and nobody comes between', async () => {
   assert.equal(read, [1, 2, 3, 4, 5, 6, 7])
 })
 
-test('an error in the middle of portions ends at Sync', async () => {
-  const client = await clientOn()
-  const text = 'SELECT 1 / (3 - n) FROM generate_series(1, 5) AS n'
-  const portions = new pg.Query({ text, rows: 1 } as never)
-  const failed = new Promise<Error>((resolve) => portions.on('error', resolve))
-  client.query(portions)
-  assert.is(((await failed) as pg.DatabaseError).code, '22012')
-  // The driver sends no Sync of its own after such an error; the next query brings one.
-  assert.is((await client.query('SELECT 1 AS n')).rows[0].n, 1)
+test('after an error everything up to Sync is skipped', async () => {
+  const wire = new pg.Connection({ stream: embedded.stream() } as never) as any
+  const heard: string[] = []
+  wire.on('message', ({ name }: { name: string }) => heard.push(name))
+  wire.connect()
+  wire.once('connect', () => wire.startup({ user: 'postgres' }))
+  await once(wire, 'readyForQuery')
+  heard.length = 0
+  wire.parse({ text: 'SELEKT' })
+  wire.flush()
+  await once(wire, 'errorMessage')
+  wire.parse({ text: 'SELECT 1' })
+  wire.flush()
+  wire.sync()
+  wire.query('SELECT 2')
+  await until(() => heard.length === 6, { what: 'the query was answered' })
+  const answer = ['rowDescription', 'dataRow', 'commandComplete', 'readyForQuery']
+  assert.equal(heard, ['error', 'readyForQuery', ...answer])
+  wire.end()
+  await once(wire, 'end')
 })
 
 test('large parameters travel beside small queries', async () => {
@@ -184,6 +200,15 @@ test('bytes that are no protocol end their own connection only', async () => {
   await once(stream, 'close')
   assert.match(Buffer.concat(heard).toString('latin1'), '08P01')
   assert.is((await poolOn().query('SELECT 1')).rowCount, 1)
+})
+
+test('a runaway recursion ends its statement, not the database', async () => {
+  const client = await clientOn()
+  await client.query(
+    `CREATE FUNCTION deeper(n int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN deeper(n + 1); END'`,
+  )
+  assert.is(await codeOf(client.query('SELECT deeper(1)')), '54001')
+  assert.is((await client.query('SELECT 1')).rowCount, 1)
 })
 
 // ---- transactions ------------------------------------------------------------------------------
@@ -355,40 +380,39 @@ test('notifications reach those who listen, both ways, and nobody else', async (
   for (const [name, client] of Object.entries(clients)) {
     client.on('notification', ({ channel, payload }) => heard.push(`${name} ${channel} ${payload}`))
   }
-  await one.query('/* not LISTEN x */ LISTEN left; LISTEN "Both"')
-  await other.query({ text: 'listen RIGHT', values: [] })
+  await one.query('/* not LISTEN x */ LISTEN lefty; LISTEN "Both"')
+  await other.query({ text: 'listen RIGHTY', values: [] })
   await other.query('LISTEN "Both"')
-  await one.query(`NOTIFY right, 'a'`)
-  await other.query(`SELECT pg_notify('left', 'b')`)
+  await one.query(`NOTIFY righty, 'a'`)
+  await other.query(`SELECT pg_notify('lefty', 'b')`)
   await third.query(`BEGIN; SELECT pg_notify('Both', 'c')`)
   assert.is(heard.length, 2)
   await third.query('COMMIT')
   await other.query('UNLISTEN "Both"')
   await third.query(`NOTIFY "Both", 'd'`)
   await one.end()
-  await third.query(`NOTIFY "Both", 'e'; NOTIFY "left", 'e'; NOTIFY "right", 'f'`)
+  await third.query(`NOTIFY "Both", 'e'; NOTIFY lefty, 'e'; NOTIFY righty, 'f'`)
   await until(() => heard.length === 6, { what: 'six notifications came' })
   assert.equal(heard.sort(), [
     'one Both c',
     'one Both d',
-    'one left b',
+    'one lefty b',
     'other Both c',
-    'other right a',
-    'other right f',
+    'other righty a',
+    'other righty f',
   ])
 })
 
 // ---- Knex and BullMQ ---------------------------------------------------------------------------
 
 test('Knex migrates, nests transactions and counts', async () => {
-  const connection = { stream: () => embedded.stream(), user: 'postgres', database: 'postgres' }
   const knex = knexFactory({
     client: 'pg',
-    connection: () => connection as never,
+    connection: wire(embedded),
     searchPath: [schema],
     pool: { min: 0, max: 4 },
   })
-  opened.push(() => knex.destroy())
+  clients.closing(() => knex.destroy())
   const migrations = [{ name: 'first' }]
   const migrationSource = {
     getMigrations: async () => migrations,
@@ -435,7 +459,7 @@ test('BullMQ works on it, and an idle worker is woken', async () => {
     drainDelay: 60,
   })
   const events = new QueueEvents('work', { connection })
-  opened.push(() => Promise.all([worker.close(), queue.close(), events.close()]))
+  clients.closing(() => Promise.all([worker.close(), queue.close(), events.close()]))
   for (const one of [queue, worker, events]) one.on('error', () => {})
   await Promise.all([worker.waitUntilReady(), events.waitUntilReady()])
   const jobs = Array.from({ length: 50 }, (_, n) => ({ name: 'job', data: { name: `job ${n}` } }))
@@ -448,133 +472,10 @@ test('BullMQ works on it, and an idle worker is woken', async () => {
   assert.equal(await queue.getJobCounts('completed', 'failed'), { completed: 51, failed: 0 })
 })
 
-// ---- ends --------------------------------------------------------------------------------------
-
-test('a query the engine does not survive is told to everybody, and nothing hangs', async () => {
-  const own = await openEmbedded({ folder: null, from: dump })
-  const [one, other] = [await clientOn({}, own), await clientOn({}, own)]
-  for (const client of [one, other]) client.on('error', () => {})
-  const deep = `SELECT repeat('[', 1000000)::json`
-  const [error, also] = await Promise.all([errorOf(one.query(deep)), errorOf(other.query(deep))])
-  for (const { code, message } of [error, also]) {
-    assert.is(code, '57P01')
-    assert.match(message, 'The embedded database stopped')
-  }
-  assert.is(await codeOf(clientOn({}, own)), '57P01')
-  await own.close()
-})
-
-test('a runaway recursion ends its statement, not the database', async () => {
-  const client = await clientOn()
-  await client.query(
-    `CREATE FUNCTION deeper(n int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN deeper(n + 1); END'`,
-  )
-  assert.is(await codeOf(client.query('SELECT deeper(1)')), '54001')
-  assert.is((await client.query('SELECT 1')).rowCount, 1)
-})
-
-test('closing dismisses the clients and rolls back what they left open', async () => {
-  const own = await openEmbedded({ folder: null, from: dump })
-  const client = await clientOn({}, own)
-  client.on('error', () => {})
-  await client.query('BEGIN')
-  const waiting = clientOn({}, own).then((other) => {
-    other.on('error', () => {})
-    return errorOf(other.query('SELECT 1'))
-  })
-  await until(() => waiting && time.settle().then(() => true), { what: 'the other waited' })
-  await Promise.all([own.close(), own.close()])
-  assert.is((await waiting).code, '57P01')
-  assert.is(await codeOf(clientOn({}, own)), '57P01')
-})
-
-test('a folder keeps its rows, over a restart and over a kill', {
-  deadlineMs: 60_000,
-}, async () => {
-  const parent = mkdtempSync(join(tmpdir(), 'escapement-embedded-'))
-  const folder = join(parent, 'made', 'here')
-  opened.push(async () => rmSync(parent, { recursive: true }))
-  const withFolder = async <T>(work: (client: pg.Client) => Promise<T>): Promise<T> => {
-    const own = await openEmbedded({ folder })
-    const client = await clientOn({ options: '' }, own)
-    const value = await work(client).finally(() => client.end())
-    await own.close()
-    return value
-  }
-  await withFolder((client) => client.query('CREATE TABLE kept AS SELECT 1 AS n'))
-  assert.is(statSync(folder).mode & 0o777, 0o700)
-  assert.not(existsSync(join(folder, 'lock')))
-
-  const child = keeper(folder)
-  await until(() => child.said.includes('\n10\n'), { what: 'the child had written ten rows' })
-  const refusal = await openEmbedded({ folder }).catch((error) => error)
-  assert.ok(isFault(refusal, 'DATA_FOLDER_IN_USE'))
-  assert.match(refusal.message, `in use by process ${child.process.pid}`)
-  child.process.kill('SIGKILL')
-  await once(child.process, 'exit')
-
-  const told = Number(child.said.trim().split('\n').at(-1))
-  const { rows } = await withFolder((client) => client.query('SELECT max(n) AS n FROM kept'))
-  assert.ok(rows[0].n >= told, `${rows[0].n} of ${told} rows were kept`)
-
-  // A process that dies while it makes the database leaves a mark and half of one.
-  rmSync(join(folder, 'data', 'global'), { recursive: true })
-  writeFileSync(join(folder, 'unfinished'), '')
-  const { rowCount } = await withFolder((client) => client.query(`SELECT to_regclass('kept') AS n`))
-  assert.is(rowCount, 1)
-  assert.not(existsSync(join(folder, 'unfinished')))
-})
-
-/** Another process that has the folder and writes numbers into it, saying each that was committed. */
-function keeper(folder: string): { readonly process: ChildProcess; readonly said: string } {
-  const program = `
-    import pg from 'pg'
-    import { openEmbedded } from './lib/embedded.ts'
-    const own = await openEmbedded({ folder: process.argv[1] })
-    const client = new pg.Client({ stream: () => own.stream(), user: 'postgres' })
-    await client.connect()
-    for (let n = 2; ; n++) {
-      await client.query('INSERT INTO kept VALUES ($1)', [n])
-      console.log(n)
-    }`
-  const args = ['--import', 'tsx', '--input-type=module', '-e', program, folder]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  const keeper = { process: child, said: '' }
-  child.stdout.on('data', (chunk) => {
-    keeper.said += chunk
-  })
-  return keeper
-}
-
 // ---- means -------------------------------------------------------------------------------------
 
-function poolOn(options: pg.PoolConfig = {}): pg.Pool {
-  const pool = new pg.Pool({ ...connection(), ...options })
-  pool.on('error', () => {})
-  opened.push(() => pool.end())
-  return pool
-}
-
-async function clientOn(options: pg.ClientConfig = {}, own?: Embedded): Promise<pg.Client> {
-  const client = new pg.Client({ ...connection(own), ...options })
-  await client.connect()
-  if (!own) opened.push(() => client.end())
-  return client
-}
-
-const connection = (own?: Embedded): pg.ClientConfig => ({
-  stream: () => (own ?? embedded).stream() as never,
-  user: 'postgres',
-  database: 'postgres',
-  options: own ? '' : `-c search_path=${schema}`,
-})
-
-const errorOf = (work: Promise<unknown>): Promise<pg.DatabaseError> =>
-  work.then(
-    () => Promise.reject(new Error('it did not fail')),
-    (error) => error,
-  )
-
-const codeOf = async (work: Promise<unknown>) => (await errorOf(work)).code
+const onSchema = (options: object) => ({ options: `-c search_path=${schema}`, ...options })
+const poolOn = (options: pg.PoolConfig = {}) => clients.pool(embedded, onSchema(options))
+const clientOn = (options: pg.ClientConfig = {}) => clients.client(embedded, onSchema(options))
 
 test.run()

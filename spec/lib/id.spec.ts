@@ -8,7 +8,10 @@ const test = suite('id')
 
 /** Far ahead of the other tests: the counter is one for the whole process. */
 let eraMs = Date.UTC(2100, 0, 1)
-const nextEra = () => new FakeTime((eraMs += 86_400_000))
+function nextEra(): FakeTime {
+  eraMs += 86_400_000
+  return new FakeTime(eraMs)
+}
 
 const msOf = (id: string) => Number.parseInt(id.replace('-', '').slice(0, 12), 16)
 

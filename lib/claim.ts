@@ -1,0 +1,93 @@
+// A claim: a resource under its fence, with everything in it that is due, as one statement sees it.
+// Promise: rings and mail are read in one snapshot, so mail not seen here has a ring not counted here.
+import type { Runner } from './database.ts'
+import type { RunStatus } from './unit.ts'
+
+/** A resource as it was when it was claimed, or looked at again. */
+export interface Claim {
+  readonly resourceId: string
+  readonly kind: string
+  readonly state: string
+  readonly fields: Record<string, unknown>
+  readonly version: number
+  readonly fence: number
+  readonly tasks: readonly StoredTask[]
+}
+
+export interface StoredTask {
+  readonly id: string
+  readonly task: string
+  readonly machineVersion: string
+  readonly step: number
+  readonly restStep: number
+  readonly status: RunStatus
+  readonly state: string
+  readonly tries: unknown
+  readonly snapshot: unknown
+  /** What the run was started with. */
+  readonly args: unknown
+  readonly dueAt: number
+  readonly wakes: number
+  readonly mail: readonly StoredEvent[]
+}
+
+export interface StoredEvent {
+  readonly id: string
+  readonly type: string
+  readonly payload: unknown
+  readonly actor: string
+  readonly reason: string | null
+  readonly sentAt: number
+  readonly expiresAt: number | null
+}
+
+/** Bounds of one look: a resource with more due tasks, or a task with more mail, gets another turn. */
+const MOST_TASKS = 50
+const MOST_MAIL = 100
+/** Reads a resource and what is due in it. A statement of its own, so it sees all that was committed. */
+export async function look(
+  runner: Runner,
+  resourceId: string,
+  fence: number,
+  nowMs: number,
+): Promise<Claim | null> {
+  const { rows } = await runner.query(LOOK, [resourceId, nowMs, MOST_TASKS, MOST_MAIL])
+  const [first] = rows
+  if (!first) return null
+  const { kind, resource_state: state, fields, version } = first
+  const tasks = rows.filter(({ id }) => id).map(storedTask)
+  return { resourceId, kind, state, fields, version, fence, tasks }
+}
+
+function storedTask(row: any): StoredTask {
+  return {
+    id: row.id,
+    task: row.name,
+    machineVersion: row.machine_version,
+    step: row.step,
+    restStep: row.rest_step,
+    status: row.status,
+    state: row.state,
+    tries: row.tries,
+    snapshot: row.snapshot,
+    args: row.args,
+    dueAt: row.due_at,
+    wakes: row.wakes,
+    mail: row.mail ?? [],
+  }
+}
+
+const LOOK = `
+  SELECT r.kind, r.state AS resource_state, coalesce(r.lost_and_found, '{}') || r.fields AS fields, r.version, t.*
+  FROM resources r LEFT JOIN LATERAL (
+    SELECT t.id, t.name, t.machine_version, t.step, t.rest_step, t.status, t.state, t.tries,
+           x.snapshot, CASE WHEN t.rest_step = 0 THEN x.payload END AS args, d.due_at, d.wakes,
+           (SELECT json_agg(json_build_object('id', e.id::text, 'type', e.type, 'payload', e.payload,
+                     'actor', e.actor, 'reason', e.reason, 'sentAt', floor(extract(epoch FROM e.sent_at) * 1000),
+                     'expiresAt', floor(extract(epoch FROM e.expires_at) * 1000)) ORDER BY e.id)
+            FROM (SELECT * FROM events WHERE task_id = t.id AND consumed_at IS NULL ORDER BY id LIMIT $4) e) AS mail
+    FROM dues d JOIN tasks t ON t.id = d.task_id
+    JOIN transitions x ON x.task_id = t.id AND x.step = t.rest_step
+    WHERE d.resource_id = r.id AND d.due_at <= to_timestamp($2 / 1000.0)
+    ORDER BY d.due_at LIMIT $3) t ON true
+  WHERE r.id = $1`

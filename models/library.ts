@@ -1,0 +1,91 @@
+// The library: rows of resources, lent out as held copies.
+// Promise: a copy is of the kind that was asked for, or of one that extends it, or there is none.
+import type { Sealer } from '../lib/codec.ts'
+import type { Knex } from '../lib/database.ts'
+import { fault } from '../lib/errors.ts'
+import { collect } from './collection.ts'
+import { Copy, type Lender } from './copy.ts'
+import type { Desk } from './desk.ts'
+import { type Held, hold, type ResourceClass } from './handle.ts'
+import type { Kind } from './kind.ts'
+import type { Registry } from './registry.ts'
+import type { Verbs } from './verbs.ts'
+
+export interface LibraryParts {
+  readonly knex: Knex
+  readonly registry: Registry
+  readonly sealer: Sealer
+  readonly desk: Desk
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+export class Library implements Lender {
+  readonly #parts: LibraryParts
+
+  constructor(parts: LibraryParts) {
+    this.#parts = parts
+  }
+
+  /** A resource of a kind, or of one that extends it. @throws RESOURCE_UNKNOWN */
+  async get(kind: Kind, id: string): Promise<Held<ResourceClass>> {
+    return this.lend(await this.row(id, this.#parts.registry.family(kind.shape)))
+  }
+
+  /** A question about resources of a class and its subclasses. */
+  find<C extends ResourceClass>(
+    shape: C,
+    verbs: Verbs = this.#parts.desk,
+  ): ReturnType<typeof collect<C>> {
+    const kinds = this.#parts.registry.family(shape)
+    const kind = this.#parts.registry.of(shape)
+    return collect<C>({
+      knex: this.#parts.knex,
+      kinds,
+      load: (row) => this.lend(row, verbs),
+      encode: (name, value) => this.#encodeWanted(kind, name, value),
+    })
+  }
+
+  children<C extends ResourceClass>(
+    shape: C,
+    parentId: string,
+    verbs: Verbs,
+  ): ReturnType<typeof collect<C>> {
+    return this.find(shape, verbs).where({ parentId } as never)
+  }
+
+  /** A row, held. */
+  lend(row: any, verbs: Verbs = this.#parts.desk): Held<ResourceClass> {
+    const { desk, sealer, registry } = this.#parts
+    return hold(
+      new Copy({
+        row,
+        kind: registry.find(row.kind),
+        desk,
+        verbs,
+        sealer,
+        registry,
+        library: this,
+      }),
+    )
+  }
+
+  /** @throws RESOURCE_UNKNOWN, naming the first of the kinds */
+  async row(id: string, kinds: readonly Kind[]): Promise<any> {
+    const names = kinds.map(({ name }) => name)
+    const row = UUID.test(id)
+      ? await this.#parts.knex('resources').where({ id }).whereIn('kind', names).first()
+      : undefined
+    if (!row) throw fault('RESOURCE_UNKNOWN', { kind: names[0], id })
+    return row
+  }
+
+  #encodeWanted({ name: kind, fields }: Kind, name: string, value: unknown): unknown {
+    if (fields.isSecret(name)) {
+      const reason = `the field "${name}" is secret, so it cannot be compared`
+      throw fault('ARGUMENT_INVALID', { what: `The question about ${kind}`, reason })
+    }
+    return fields.encode(name, value, this.#parts.sealer)
+  }
+}

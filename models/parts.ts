@@ -1,0 +1,29 @@
+// What a tick is made of: everything the rooms from resource to machine are handed. Types only.
+import type { Sealer } from '../lib/codec.ts'
+import type { Ticket } from '../lib/contract.ts'
+import type { Events } from '../lib/events.ts'
+import type { Store } from '../lib/store.ts'
+import type { Time } from '../lib/time.ts'
+import type { Many, ResourceClass } from './handle.ts'
+import type { Registry } from './registry.ts'
+import type { RequestParts } from './requests.ts'
+import type { Verbs } from './verbs.ts'
+
+export interface TickParts {
+  readonly store: Pick<Store, 'claim' | 'look' | 'commit' | 'dueNow' | 'finished'>
+  readonly time: Time
+  readonly events: Events
+  readonly registry: Registry
+  readonly sealer: Sealer
+  readonly requests: RequestParts
+  readonly desk: Pick<Verbs, 'status'>
+  /** Pushes tickets; does not throw, for the clock covers what is lost. */
+  push(tickets: readonly Ticket[]): Promise<void>
+  /** The name of this worker in leases and history. */
+  readonly owner: string
+  /** How much one tick may do before others get their turn. */
+  readonly quota: { readonly steps: number; readonly ms: number }
+  /** How often a round that lasts looks whether something came due that nobody told it of. */
+  readonly lookMs: number
+  children(shape: ResourceClass, parentId: string, verbs: Verbs): Many<any>
+}

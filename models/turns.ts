@@ -1,0 +1,103 @@
+// The turns of one round, side by side, one for each task that is due.
+// Promise: a turn's trouble is kept for the round, never lost; what this program does not know is left to others.
+import type { Claim, StoredTask } from '../lib/claim.ts'
+import type { Verdict } from '../lib/contract.ts'
+import { asError } from '../lib/errors.ts'
+import { newId } from '../lib/id.ts'
+import type { TickParts } from './parts.ts'
+import { type Round, RoundLost } from './round.ts'
+import { Turn } from './task.ts'
+
+/** How long a task nobody here knows is left to others before it is looked at again. */
+const STRANGER_MS = 30_000
+
+export class Turns {
+  /** What kept a turn from going on, other than that the round was lost. */
+  trouble: Error | null = null
+  readonly #round: Round
+  readonly #turns = new Map<string, Turn>()
+  /** Tasks whose turn was ending when news came for them. */
+  readonly #missed = new Set<string>()
+
+  constructor(round: Round) {
+    this.#round = round
+  }
+
+  get running(): number {
+    return this.#turns.size
+  }
+
+  /** Gives each due task a turn, or its turn the news. */
+  async admit({ tasks, ...claim }: Claim): Promise<void> {
+    const isKnown = ({ task }: StoredTask) => this.#round.kind.has(task)
+    for (const stored of tasks.filter(isKnown)) this.#admit(stored)
+    const strangers = tasks.filter((stored) => !isKnown(stored))
+    if (strangers.length === 0) return
+    await leave(this.#round.parts, { ...claim, tasks }, strangers).catch((thrown) =>
+      this.#note(thrown),
+    )
+  }
+
+  /** Looks again; the turn of a task that was stopped from outside ends, its effects told so. */
+  async look(): Promise<void> {
+    try {
+      const ended = await this.#round.parts.store.finished([...this.#turns.keys()])
+      for (const id of ended) this.#turns.get(id)?.hurry()
+      const claim = await this.#round.look()
+      if (claim) await this.admit(claim)
+    } catch (thrown) {
+      this.#note(thrown)
+    }
+  }
+
+  /** The round is over: every turn ends as soon as it can. */
+  hurry(): void {
+    for (const turn of this.#turns.values()) turn.hurry()
+  }
+
+  #admit(stored: StoredTask): void {
+    const { id } = stored
+    const current = this.#turns.get(id)
+    if (current) {
+      if (!current.deliver(stored)) this.#missed.add(id)
+      return
+    }
+    const turn = new Turn(this.#round, stored)
+    this.#turns.set(id, turn)
+    const ended = () => {
+      this.#turns.delete(id)
+      if (this.#missed.delete(id)) this.#round.nudge()
+      this.#round.bell.ring()
+    }
+    void turn
+      .run()
+      .catch((thrown) => this.#note(thrown))
+      .finally(ended)
+  }
+
+  #note(thrown: unknown): void {
+    if (!(thrown instanceof RoundLost)) this.trouble ??= asError(thrown)
+    this.#round.bell.ring()
+  }
+}
+
+/** What this program does not know belongs to another one's workers: it is put off, untouched. */
+export async function leave(
+  { store, time, events }: TickParts,
+  { resourceId, fence }: Claim,
+  tasks: readonly StoredTask[],
+): Promise<Verdict> {
+  const at = time.now() + STRANGER_MS
+  const putOff = ({ id: taskId, wakes }: StoredTask) => ({
+    taskId,
+    at,
+    reason: 'unknown here',
+    wakes,
+  })
+  await store.commit(
+    tasks.map((task) => ({ id: newId(time), fence: { resourceId, fence }, due: putOff(task) })),
+  )
+  for (const { id: taskId, task } of tasks)
+    events.emit('task.unknown', { resourceId, taskId, task })
+  return { kind: 'done' }
+}

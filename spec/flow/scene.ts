@@ -1,0 +1,205 @@
+// A scene: a house on the full setting, worked by real processes, with a world that sees their effects.
+// Promise: a schema and a prefix nobody else uses; everybody in it is gone when it is closed.
+import { Redis } from 'ioredis'
+import { App } from '../../bin/index.ts'
+import { type Environment, readConfig } from '../../lib/config.ts'
+import { Database } from '../../lib/database.ts'
+import { newToken } from '../../lib/id.ts'
+import { Keyring } from '../../lib/keyring.ts'
+import { Secret } from '../../lib/secret.ts'
+import { Processes } from '../support/processes.ts'
+import { databaseUrl, redisUrl } from '../support/services.ts'
+import { Sink } from '../support/sink.ts'
+import { until } from '../support/wait.ts'
+import { breachesIn } from './invariants.ts'
+import { CANARY, type Vessel, vesselTelling } from './processes/workload.ts'
+
+export interface SceneOptions {
+  /** The PostgreSQL to use; that of the environment unless told. */
+  readonly databaseUrl?: string
+  /** The Redis to use; that of the environment unless told. */
+  readonly redisUrl?: string
+  /** Variables of the house, on top of the brisk ones. */
+  readonly config?: Environment
+}
+
+/** Short times, so that a fault costs seconds; the relations between them are those of production. */
+const BRISK: Environment = {
+  ESCAPEMENT_BEAT_MS: '200',
+  ESCAPEMENT_TOLD_MS: '1000',
+  ESCAPEMENT_LOCK_TTL_MS: '1500',
+  ESCAPEMENT_CONCURRENCY: '10',
+  ESCAPEMENT_GRACE_MS: '5000',
+}
+const SCRIPT = 'spec/flow/processes/staff.ts'
+/** Vessels launched at the same time. */
+const LAUNCHING = 8
+/** One vessel in this many has a rung that breaks once. */
+const FRAIL_EACH = 10
+
+export class Scene {
+  readonly app: App
+  readonly sink: Sink
+  readonly processes: Processes
+  readonly schema: string
+  readonly #Vessel: Vessel
+  readonly #redisUrl: string
+  readonly #at: string
+  #vessels = 0
+
+  private constructor(parts: {
+    app: App
+    sink: Sink
+    Vessel: Vessel
+    environment: Environment
+    at: string
+  }) {
+    const { app, sink, environment } = parts
+    this.app = app
+    this.sink = sink
+    this.schema = app.rooms.config.schema
+    this.processes = new Processes(SCRIPT, { ...environment, FLOW_WORLD: String(sink.port) })
+    this.#Vessel = parts.Vessel
+    this.#redisUrl = app.rooms.config.redisUrl!
+    this.#at = parts.at
+  }
+
+  /** Opens a house nobody works in yet. */
+  static async open(options: SceneOptions = {}): Promise<Scene> {
+    const schema = `flow_${newToken().slice(0, 8)}`
+    const at = options.databaseUrl ?? databaseUrl()!
+    const environment: Environment = {
+      ...BRISK,
+      // Sessions carry the name of the scene, so that a fault can be meant for them alone.
+      DATABASE_URL: named(at, schema),
+      REDIS_URL: options.redisUrl ?? redisUrl()!,
+      ESCAPEMENT_SCHEMA: schema,
+      ESCAPEMENT_KEYS: Keyring.generate(),
+      ...options.config,
+    }
+    const sink = await Sink.open()
+    const Vessel = vesselTelling(sink.tell)
+    const config = readConfig(environment)
+    const app = await App.open({ resources: [Vessel], config, migrate: true, actor: 'flow' })
+    return new Scene({ app, sink, Vessel, environment, at })
+  }
+
+  /** Makes vessels and starts both tasks of each; answers their ids. */
+  async launch(count: number): Promise<string[]> {
+    const ids: string[] = []
+    const hand = async () => {
+      while (ids.length + inHand < count) {
+        inHand++
+        const id = await this.#launchOne(this.#vessels + ids.length + inHand)
+        inHand--
+        ids.push(id)
+      }
+    }
+    let inHand = 0
+    await Promise.all(Array.from({ length: LAUNCHING }, hand))
+    this.#vessels += count
+    return ids
+  }
+
+  /** The pulse first: the climb sends it an event, which must find it alive. */
+  async #launchOne(number: number): Promise<string> {
+    const token = `${CANARY} in a field`
+    const isFrail = number % FRAIL_EACH === 0
+    const vessel = await this.app.create(this.#Vessel, { label: `vessel ${number}`, token, isFrail })
+    await vessel.pulse.start()
+    await vessel.climb.start({ pass: new Secret(`${CANARY} in an argument`) } as never)
+    return vessel.id
+  }
+
+  sql = async (text: string, params?: readonly unknown[]): Promise<any[]> =>
+    (await this.app.rooms.database.query(text, params)).rows
+
+  /** How many steps are committed. */
+  async steps(): Promise<number> {
+    return (await this.sql('SELECT count(*) AS count FROM transitions'))[0].count
+  }
+
+  /** How many tasks are still under way. */
+  async underWay(): Promise<number> {
+    return (await this.sql('SELECT count(*) AS count FROM tasks WHERE finished_at IS NULL'))[0].count
+  }
+
+  /** When so many more steps are committed: in the middle of things. */
+  async stepsMore(more: number, deadlineMs = 20_000): Promise<void> {
+    const before = await until(() => this.steps().then((steps) => ({ steps })), {
+      what: 'the database answered',
+    })
+    const what = `${more} more steps were committed`
+    await until(async () => (await this.steps()) >= before.steps + more, { what, deadlineMs })
+  }
+
+  /** When no task is under way any more. */
+  async finished(deadlineMs: number): Promise<void> {
+    const what = 'all tasks had come to their end'
+    await until(async () => (await this.underWay()) === 0, { what, deadlineMs })
+  }
+
+  /** Looks at everything, once all locks and tickets had their time to be given back. */
+  async breaches(): Promise<string[]> {
+    const redis = new Redis(this.#redisUrl)
+    const reported = this.processes.all.flatMap(({ told }) =>
+      told
+        .filter(({ event }) => event === 'task.stepped')
+        .map(({ taskId, step }) => ({ taskId, step })),
+    )
+    const { sql, schema, sink, processes } = this
+    const { seen } = sink
+    const look = () =>
+      breachesIn({ sql, schema, redis, seen, reported, vessels: this.#vessels, output: processes.output })
+    const what = 'locks and tickets were given back'
+    const isWell = async () => (await look()).length === 0
+    await until(isWell, { what, deadlineMs: 5_000 }).catch(() => {})
+    const breaches = await look().finally(() => redis.quit())
+    return [...breaches, ...(await this.#resting())]
+  }
+
+  /** Ends every session of this scene but our own question, as an operator or a proxy would. */
+  async dismissSessions(): Promise<void> {
+    await this.#aside((database) =>
+      database.query(
+        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1',
+        [this.schema],
+      ),
+    )
+  }
+
+  async close(): Promise<void> {
+    await this.processes.stopAll()
+    await this.app.close()
+    await this.sink.close()
+    await this.#aside(async (database) => {
+      await database.query(`DROP SCHEMA IF EXISTS "${this.schema}" CASCADE`)
+    })
+    const redis = new Redis(this.#redisUrl)
+    const keys = await redis.keys(`*${this.schema}*`)
+    if (keys.length > 0) await redis.del(...keys)
+    await redis.quit()
+  }
+
+  /** Nobody rests inside a transaction. */
+  async #resting(): Promise<string[]> {
+    const rows = await this.sql(
+      `SELECT query FROM pg_stat_activity WHERE application_name = $1 AND state LIKE 'idle in%'`,
+      [this.schema],
+    )
+    return rows.map(({ query }) => `a transaction rests after "${query}"`)
+  }
+
+  async #aside<T>(work: (database: Database) => Promise<T>): Promise<T> {
+    const at = { url: this.#at }
+    const database = new Database({ at, schema: this.schema, poolSize: 1, migrations: [] })
+    return work(database).finally(() => database.close())
+  }
+}
+
+/** The same address, for sessions with a name. */
+function named(url: string, name: string): string {
+  const address = new URL(url)
+  address.searchParams.set('application_name', name)
+  return address.href
+}
