@@ -10,6 +10,12 @@ export function isRace(thrown: unknown): boolean {
   return code === '40P01' || code === '40001'
 }
 
+/** Bad data or a broken constraint: the fault of one unit, not of its company. */
+export function isOfTheData(thrown: unknown): boolean {
+  const { code } = thrown as { code?: string }
+  return typeof code === 'string' && /^2[23]/.test(code)
+}
+
 /**
  * The outcomes of a batch whose COMMIT got no answer. A batch is one transaction, so one unit found
  * means that all of them are there.

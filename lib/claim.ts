@@ -44,19 +44,74 @@ export interface StoredEvent {
 /** Bounds of one look: a resource with more due tasks, or a task with more mail, gets another turn. */
 const MOST_TASKS = 50
 const MOST_MAIL = 100
-/** Reads a resource and what is due in it. A statement of its own, so it sees all that was committed. */
+/** Raises the fences of resources and reads them; null for one there is none of. */
+export async function claim(
+  runner: Runner,
+  asked: readonly { resourceId: string; owner: string }[],
+  nowMs: number,
+): Promise<(Claim | null)[]> {
+  // Two claims of one resource are two fences: the later one is raised after the earlier.
+  const owners = new Map(asked.map(({ resourceId, owner }) => [resourceId, owner]))
+  if (owners.size < asked.length) return oneByOne(asked, (one) => claim(runner, [one], nowMs))
+  const { rows } = await runner.query(RAISE, [[...owners.keys()], [...owners.values()], nowMs])
+  const fences = new Map<string, number>(rows.map(({ resource_id, fence }) => [resource_id, fence]))
+  const held = asked.map(({ resourceId }) => ({ resourceId, fence: fences.get(resourceId) ?? 0 }))
+  return look(runner, held, nowMs)
+}
+
+async function oneByOne<Q, A>(asked: readonly Q[], ask: (one: Q) => Promise<A[]>): Promise<A[]> {
+  const answers: A[] = []
+  for (const one of asked) answers.push(...(await ask(one)))
+  return answers
+}
+
+const RAISE = `
+  WITH wanted AS (
+    SELECT resource_id, v.claimant FROM leases JOIN unnest($1::uuid[], $2::text[]) AS v(id, claimant) ON v.id = resource_id
+    ORDER BY resource_id FOR NO KEY UPDATE OF leases)
+  UPDATE leases SET fence = fence + 1, owner = wanted.claimant, claimed_at = to_timestamp($3 / 1000.0)
+  FROM wanted WHERE leases.resource_id = wanted.resource_id RETURNING leases.resource_id, fence`
+
+/** Reads resources and what is due in them. A statement of its own, so it sees all that was committed. */
 export async function look(
   runner: Runner,
-  resourceId: string,
-  fence: number,
+  asked: readonly { resourceId: string; fence: number }[],
   nowMs: number,
-): Promise<Claim | null> {
-  const { rows } = await runner.query(LOOK, [resourceId, nowMs, MOST_TASKS, MOST_MAIL])
+): Promise<(Claim | null)[]> {
+  const ids = [...new Set(asked.map(({ resourceId }) => resourceId))]
+  const { rows } = await runner.query(LOOK, [ids, nowMs, MOST_TASKS, MOST_MAIL])
+  const found = new Map<string, any[]>(ids.map((id) => [id, []]))
+  for (const row of rows) found.get(row.resource_id)?.push(row)
+  return asked.map(({ resourceId, fence }) => claimOf(resourceId, fence, found.get(resourceId)))
+}
+
+/** Which of these resources have something due now? */
+export async function dueNow(
+  runner: Runner,
+  ids: readonly string[],
+  nowMs: number,
+): Promise<boolean[]> {
+  const { rows } = await runner.query(
+    'SELECT DISTINCT resource_id FROM dues WHERE resource_id = ANY($1) AND due_at <= to_timestamp($2 / 1000.0)',
+    [[...new Set(ids)], nowMs],
+  )
+  const due = new Set(rows.map(({ resource_id }) => resource_id))
+  return ids.map((id) => due.has(id))
+}
+
+function claimOf(resourceId: string, fence: number, rows: any[] = []): Claim | null {
   const [first] = rows
   if (!first) return null
   const { kind, resource_state: state, fields, version } = first
-  const tasks = rows.filter(({ id }) => id).map(storedTask)
-  return { resourceId, kind, state, fields, version, fence, tasks }
+  return {
+    resourceId,
+    kind,
+    state,
+    fields,
+    version,
+    fence,
+    tasks: rows.filter(({ id }) => id).map(storedTask),
+  }
 }
 
 function storedTask(row: any): StoredTask {
@@ -78,7 +133,7 @@ function storedTask(row: any): StoredTask {
 }
 
 const LOOK = `
-  SELECT r.kind, r.state AS resource_state, coalesce(r.lost_and_found, '{}') || r.fields AS fields, r.version, t.*
+  SELECT r.id AS resource_id, r.kind, r.state AS resource_state, coalesce(r.lost_and_found, '{}') || r.fields AS fields, r.version, t.*
   FROM resources r LEFT JOIN LATERAL (
     SELECT t.id, t.name, t.machine_version, t.step, t.rest_step, t.status, t.state, t.tries,
            x.snapshot, CASE WHEN t.rest_step = 0 THEN x.payload END AS args, d.due_at, d.wakes,
@@ -90,4 +145,4 @@ const LOOK = `
     JOIN transitions x ON x.task_id = t.id AND x.step = t.rest_step
     WHERE d.resource_id = r.id AND d.due_at <= to_timestamp($2 / 1000.0)
     ORDER BY d.due_at LIMIT $3) t ON true
-  WHERE r.id = $1`
+  WHERE r.id = ANY($1)`

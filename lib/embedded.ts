@@ -100,30 +100,49 @@ async function serve(
 }
 
 /**
- * The way to the engine's own protocol. `execProtocolRaw` would keep all it ever answered. And when
- * a statement ends the engine, PGlite calls it again for ever: here each message may fail once.
+ * Sends messages and gathers the answer. Not by `execProtocolRaw`, which keeps all it ever answered.
+ * @throws when the engine did not survive the messages; it must not be called again
  */
 function engineOf(database: PGlite): (bytes: Buffer) => Promise<Buffer> {
-  const { Module } = database
-  const { stackRestore } = Module
-  let failuresLeft = 0
-  // PGlite calls this after every failure, and nobody else does.
-  Module.stackRestore = (pointer) => {
-    if (failuresLeft-- === 0) throw new Error('the engine ended')
-    return stackRestore(pointer)
-  }
+  const fell = watchFalls(database.Module)
   return async (bytes) => {
     const chunks: Buffer[] = []
     // The chunk is a view into the engine's memory, which is about to be used again.
     const onRawData = (chunk: Uint8Array) => void chunks.push(Buffer.from(chunk))
-    failuresLeft = [...messagesIn(bytes)].length
-    try {
-      await database.runExclusive(() => database.execProtocolRawStream(bytes, { onRawData }))
-    } catch (thrown) {
-      throw new Error(lastWordsIn(Buffer.concat(chunks)) ?? asError(thrown).message)
-    }
-    return Buffer.concat(chunks)
+    const run = () => database.execProtocolRawStream(bytes, { onRawData })
+    const error = await database.runExclusive(run).then(() => null, asError)
+    const answer = Buffer.concat(chunks)
+    if (error || fell()) throw new Error(lastWordsIn(answer) ?? 'a query was more than it can bear')
+    return answer
   }
+}
+
+/**
+ * PGlite takes whatever the engine throws for an error in SQL, even its exit or the end of the
+ * stack, and calls it again: for ever, or in ruins. Only a long jump is an error in SQL. Tells
+ * whether there was anything else, and lets nobody enter after it.
+ */
+function watchFalls(engine: PGlite['Module']): () => boolean {
+  const { stackSave, stackRestore, _PostgresMainLongJmp } = engine
+  let fallen = false
+  const standing = () => {
+    if (fallen) throw new Error('the engine ended')
+  }
+  // PGlite's loop: save, run; when that threw: restore and, if it was a long jump, handle it.
+  engine.stackSave = () => {
+    standing()
+    return stackSave()
+  }
+  engine.stackRestore = (pointer) => {
+    standing()
+    fallen = true
+    return stackRestore(pointer)
+  }
+  engine._PostgresMainLongJmp = () => {
+    fallen = false
+    return _PostgresMainLongJmp()
+  }
+  return () => fallen
 }
 
 /** What the database tells a new client about itself. */

@@ -106,12 +106,22 @@ export const ERRORS = {
     'A stored value cannot be read: {reason}.',
     'The row was changed by hand or by a newer version; restore it or update the program.',
   ),
+  KEYS_FILE_EXISTS: entry(
+    'conflict',
+    'There is a file {file} already.',
+    'Add a key to it with `escapement keys rotate`; replace it only if nothing is sealed with its keys.',
+  ),
 
   // the app and its definitions
   APP_NOT_FOUND: entry(
     'usage',
     'There is no app file at {path}.',
     'Give the path of your app file with --app or ESCAPEMENT_APP.',
+  ),
+  APP_NOT_NAMED: entry(
+    'usage',
+    'No app file was named.',
+    'Give it with --app or ESCAPEMENT_APP, or name it in package.json: "escapement": { "app": "app.ts" }.',
   ),
   APP_BROKEN: entry(
     'failed',
@@ -205,6 +215,21 @@ export const ERRORS = {
     '{what} is not valid: {reason}.',
     'Correct it and repeat the command; nothing was changed.',
   ),
+  COMMAND_INVALID: entry(
+    'usage',
+    'The command is not valid: {problem}.',
+    'See `escapement {command}--help`; nothing was changed.',
+  ),
+  CONFIRMATION_MISSING: entry(
+    'usage',
+    'This {deed}, and nobody confirmed it.',
+    'Repeat the command with --yes.',
+  ),
+  RUN_UNKNOWN: entry(
+    'notFound',
+    'There is no run with id {id}.',
+    'List them with `escapement get tasks`.',
+  ),
   DUPLICATE_SEND: entry(
     'conflict',
     'An event with the dedup key "{key}" was already sent to this task.',
@@ -226,6 +251,21 @@ export const ERRORS = {
     'failed',
     'The stored snapshot of task {task} is not one its machine could have written: {reason}.',
     'The task is parked; rewind it, or deploy a definition that knows the state.',
+  ),
+  WORKER_BLIND: entry(
+    'failed',
+    'The worker stopped itself: it could open none of the last messages.',
+    'Give all processes the same ESCAPEMENT_KEYS, ESCAPEMENT_QUEUE and ESCAPEMENT_SCHEMA; messages it dropped are issued again.',
+  ),
+  TASKS_PANICKED: entry(
+    'failed',
+    'Nothing is left to do, but {count} tasks are parked by a panic: {tasks}.',
+    'See why with `escapement describe`; then `retry`, `rewind` or `stop` them.',
+  ),
+  CHECKS_FAILED: entry(
+    'failed',
+    '{count} of {all} checks failed: {names}.',
+    'Correct what the checks say and run `escapement doctor` again.',
   ),
   COMMIT_UNKNOWN: entry(
     'unavailable',

@@ -9,21 +9,7 @@ export async function judge(
   runner: Runner,
   units: readonly Unit[],
 ): Promise<(Outcome | undefined)[]> {
-  const fences = await locked(
-    runner,
-    FENCES,
-    units.map(({ fence }) => fence?.resourceId),
-  )
-  const versions = await locked(
-    runner,
-    VERSIONS,
-    units.map(({ fields }) => fields?.resourceId),
-  )
-  const steps = await locked(
-    runner,
-    STEPS,
-    units.map(({ step }) => step?.taskId),
-  )
+  const [fences, versions, steps] = await locked(runner, units)
   return units.map(({ fence, fields, step }): Outcome | undefined => {
     if (fence && fences.get(fence.resourceId) !== fence.fence) return { kind: 'fenced' }
     if (step && steps.get(step.taskId) !== step.expected) return { kind: 'desynchronized' }
@@ -38,21 +24,35 @@ export async function judge(
   })
 }
 
-/** A claim raises the fence by UPDATE, so it waits for every commit under the old one, and they for it. */
-const FENCES =
-  'SELECT resource_id AS id, fence AS is FROM leases WHERE resource_id = ANY($1) ORDER BY 1 FOR SHARE'
-const VERSIONS =
-  'SELECT id, version AS is FROM resources WHERE id = ANY($1) ORDER BY 1 FOR NO KEY UPDATE'
-const STEPS =
-  'SELECT id, step AS is FROM tasks WHERE id = ANY($1) AND finished_at IS NULL ORDER BY 1 FOR NO KEY UPDATE'
-
-async function locked(
-  runner: Runner,
-  sql: string,
-  wanted: readonly (string | undefined)[],
-): Promise<Map<string, number>> {
-  const ids = [...new Set(wanted.filter((id) => id !== undefined))]
-  if (ids.length === 0) return new Map()
-  const { rows } = await runner.query(sql, [ids])
-  return new Map(rows.map(({ id, is }) => [id, is]))
+/**
+ * What the units compare themselves with, locked. A claim raises the fence by UPDATE, so it waits for
+ * every commit under the old fence, and they for it.
+ */
+async function locked(runner: Runner, units: readonly Unit[]): Promise<[Locked, Locked, Locked]> {
+  const wanted = [
+    ids(units.map(({ fence }) => fence?.resourceId)),
+    ids(units.map(({ fields }) => fields?.resourceId)),
+    ids(units.map(({ step }) => step?.taskId)),
+  ]
+  const found: [Locked, Locked, Locked] = [new Map(), new Map(), new Map()]
+  if (wanted.every(({ length }) => length === 0)) return found
+  const { rows } = await runner.query(LOCKED, wanted)
+  for (const { which, id, number } of rows) found[which as 0 | 1 | 2].set(id, number)
+  return found
 }
+
+type Locked = Map<string, number>
+
+const ids = (wanted: readonly (string | undefined)[]) => [
+  ...new Set(wanted.filter((id) => id !== undefined)),
+]
+
+const LOCKED = `
+  WITH f AS MATERIALIZED (
+    SELECT resource_id AS id, fence FROM leases WHERE resource_id = ANY($1::uuid[]) ORDER BY 1 FOR SHARE),
+  v AS MATERIALIZED (
+    SELECT id, version FROM resources WHERE id = ANY($2::uuid[]) ORDER BY 1 FOR NO KEY UPDATE),
+  s AS MATERIALIZED (
+    SELECT id, step FROM tasks WHERE id = ANY($3::uuid[]) AND finished_at IS NULL ORDER BY 1 FOR NO KEY UPDATE)
+  SELECT 0 AS which, id, fence AS number FROM f
+  UNION ALL SELECT 1, id, version FROM v UNION ALL SELECT 2, id, step FROM s`

@@ -56,8 +56,18 @@ export function stateName(value: StateValue): string {
   const entries = Object.entries(value)
   const [only] = entries
   if (entries.length === 1 && only) return `${only[0]}.${stateName(only[1] ?? {})}`
-  return JSON.stringify(value)
+  // A column keeps no order of keys, and two names for one state would break the chain of a history.
+  return JSON.stringify(inOrder(value))
 }
+
+const inOrder = (value: StateValue | undefined): unknown =>
+  typeof value === 'object'
+    ? Object.fromEntries(
+        Object.entries(value)
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([key, part]) => [key, inOrder(part)]),
+      )
+    : value
 
 /** The snapshot XState works on, rebuilt. A value that XState would quietly replace is corrupt. */
 function wake(machine: AnyStateMachine, rest: Rest): any {

@@ -2,8 +2,9 @@
 // Promise: every unit commits whole or not at all, compare-and-set on its task's step and on its
 // resource's fence; a conflict costs only the unit concerned; an unknown COMMIT is read back, not guessed.
 
-import { isRace, readBack } from './aftermath.ts'
-import { type Claim, look } from './claim.ts'
+import { isOfTheData, isRace, readBack } from './aftermath.ts'
+import { type Claim, claim, dueNow, look } from './claim.ts'
+import { Coalescer } from './coalescer.ts'
 import type { Due, Ticket } from './contract.ts'
 import { CommitUnknown, type Database, type Runner } from './database.ts'
 import { asError } from './errors.ts'
@@ -13,6 +14,9 @@ import { type Entry, Scribe } from './scribe.ts'
 import type { Time } from './time.ts'
 import type { Outcome, Unit } from './unit.ts'
 
+/** The most of one trip, and how many trips of a kind are under way at once. */
+const MOST_TOGETHER = 200
+const TRIPS = 2
 /** How often a batch that lost a deadlock or a serialisation race is tried again. */
 const MOST_TRIES = 4
 
@@ -21,6 +25,10 @@ export class Store implements Due {
   readonly #time: Time
   readonly #events: Events
   readonly #toldMs: number
+  readonly #commits: Coalescer<Unit, Outcome>
+  readonly #claims: Coalescer<{ resourceId: string; owner: string }, Claim | null>
+  readonly #looks: Coalescer<{ resourceId: string; fence: number }, Claim | null>
+  readonly #dues: Coalescer<string, boolean>
 
   /** @param parts.toldMs how long a pushed ticket is trusted before the clock looks again */
   constructor(parts: { database: Database; time: Time; events: Events; toldMs: number }) {
@@ -28,6 +36,11 @@ export class Store implements Due {
     this.#time = parts.time
     this.#events = parts.events
     this.#toldMs = parts.toldMs
+    const { database, time } = parts
+    this.#commits = coalesced((units) => this.#commit(units))
+    this.#claims = coalesced((asked) => claim(database, asked, time.now()))
+    this.#looks = coalesced((asked) => look(database, asked, time.now()))
+    this.#dues = coalesced((ids) => dueNow(database, ids, time.now()))
   }
 
   /** @inheritDoc Due.due */
@@ -56,18 +69,13 @@ export class Store implements Due {
   }
 
   /** Raises the fence of a resource and reads what is due in it. Null when there is no such resource. */
-  async claim(resourceId: string, owner: string): Promise<Claim | null> {
-    const { rows } = await this.#database.query(
-      `UPDATE leases SET fence = fence + 1, owner = $2, claimed_at = to_timestamp($3 / 1000.0)
-       WHERE resource_id = $1 RETURNING fence`,
-      [resourceId, owner, this.#time.now()],
-    )
-    return rows[0] ? this.look(resourceId, rows[0].fence) : null
+  claim(resourceId: string, owner: string): Promise<Claim | null> {
+    return this.#claims.ask({ resourceId, owner })
   }
 
   /** Reads again under a fence already held. */
   look(resourceId: string, fence: number): Promise<Claim | null> {
-    return look(this.#database, resourceId, fence, this.#time.now())
+    return this.#looks.ask({ resourceId, fence })
   }
 
   /** Which of these runs have ended? */
@@ -81,20 +89,20 @@ export class Store implements Due {
   }
 
   /** Is anything of this resource due now? */
-  async dueNow(resourceId: string): Promise<boolean> {
-    const { rowCount } = await this.#database.query(
-      'SELECT 1 FROM dues WHERE resource_id = $1 AND due_at <= to_timestamp($2 / 1000.0) LIMIT 1',
-      [resourceId, this.#time.now()],
-    )
-    return rowCount === 1
+  dueNow(resourceId: string): Promise<boolean> {
+    return this.#dues.ask(resourceId)
   }
 
   /**
-   * Commits units, in order, in one transaction.
+   * Commits units; those of many callers share a transaction, in the order they came.
    * @returns an outcome for each unit, in the order given
    * @throws COMMIT_UNKNOWN when the answer was lost and nothing of the unit can be read back
    */
-  async commit(units: readonly Unit[]): Promise<Outcome[]> {
+  commit(units: readonly Unit[]): Promise<Outcome[]> {
+    return Promise.all(units.map((unit) => this.#commits.ask(unit)))
+  }
+
+  async #commit(units: readonly Unit[]): Promise<Outcome[]> {
     for (let attempt = 1, isUnsure = false; ; attempt++) {
       try {
         const outcomes = await this.#database.transaction((runner) => this.#write(runner, units))
@@ -138,4 +146,10 @@ export class Store implements Due {
       })
     }
   }
+}
+
+function coalesced<Question, Answer>(
+  trip: (questions: readonly Question[]) => Promise<readonly Answer[]>,
+) {
+  return new Coalescer({ trip, most: MOST_TOGETHER, trips: TRIPS, isPersonal: isOfTheData })
 }

@@ -9,5 +9,6 @@ export default defineApp({ name: 'server', resources: [Server, Fleet] })
 export async function seed(app: App): Promise<void> {
   for await (const fleet of app.find(Fleet)) if (await fleet.run.running()) return
   const fleet = await app.create(Fleet, { size: 5 })
+  await fleet.start()
   await fleet.run.start({ servesMs: 5_000 }, { reason: 'npm start' })
 }

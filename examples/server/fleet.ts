@@ -10,6 +10,7 @@ type Me = Self<typeof Fleet.fields>
 const build = effect(async ({ resource }: Work<Me>) => {
   for (let made = 0; made < resource.size; made++) {
     const server = await resource.createChild(Server, { plan: resource.plan })
+    await server.start()
     await server.provision.start()
   }
 })
@@ -23,13 +24,17 @@ const dissolve = effect(async ({ resource }: Work<Me>) => {
   await resource.children(Server).task('deprovision').start()
 })
 
+const close = effect(async ({ resource }: Work<Me>) => {
+  await resource.stop({ reason: 'its last server is gone' })
+})
+
 const run = setup({
   types: {} as {
     input: { servesMs: number }
     context: { servesMs: number }
     events: { type: 'DISSOLVE' }
   },
-  actors: { build, awaitAll, dissolve },
+  actors: { build, awaitAll, dissolve, close },
   delays: { lifetime: ({ context }) => context.servesMs },
 }).createMachine({
   id: 'run',
@@ -43,7 +48,8 @@ const run = setup({
     },
     serving: { after: { lifetime: 'dissolving' }, on: { DISSOLVE: 'dissolving' } },
     dissolving: { invoke: { src: 'dissolve', onDone: 'emptying' } },
-    emptying: { invoke: { src: 'awaitAll', input: { health: 'gone' }, onDone: 'gone' } },
+    emptying: { invoke: { src: 'awaitAll', input: { health: 'gone' }, onDone: 'closing' } },
+    closing: { invoke: { src: 'close', onDone: 'gone' } },
     gone: { type: 'final' },
   },
 })

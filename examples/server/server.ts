@@ -150,5 +150,6 @@ async function giveBack(resource: Me, signal: AbortSignal): Promise<number> {
   for (const { id } of machines) await cloud.remove(id, { signal })
   resource.machineId = undefined
   resource.ip = undefined
+  resource.password = undefined
   return machines.length
 }

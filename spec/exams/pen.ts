@@ -18,7 +18,7 @@ export interface Step extends Partial<Omit<StepChange, 'transition'>> {
   readonly expected: number
 }
 
-export class Ledger {
+export class Pen {
   readonly database: Database
   readonly events = new Events()
   readonly store: Store
@@ -69,7 +69,16 @@ export class Ledger {
   }
 
   send(resourceId: string, task = 'work', more: Partial<NewEvent> = {}): NewEvent {
-    const event = { resourceId, task, type: 'GO', payload: null, dedupKey: null, expiresAt: null }
+    const id = this.id()
+    const event = {
+      id,
+      resourceId,
+      task,
+      type: 'GO',
+      payload: null,
+      dedupKey: null,
+      expiresAt: null,
+    }
     return { ...event, ...AUTHOR, ...more }
   }
 
@@ -92,6 +101,4 @@ export class Ledger {
     }
     return all
   }
-
-  close = (): Promise<void> => this.database.close()
 }

@@ -1,0 +1,95 @@
+// The log: what happens, as lines of JSON. The only pino door.
+// Promise: of each event only what is listed here by name is written: identities, names, states and
+// numbers; of an error its name, code and message, with logins in addresses masked. A new event of
+// lib/events.ts does not compile until it is listed.
+import { type Logger, pino } from 'pino'
+import type { Config } from './config.ts'
+import type { EventName, Events, EventTable } from './events.ts'
+import type { Time } from './time.ts'
+
+type Level = 'debug' | 'info' | 'warn' | 'error'
+type Line<N extends EventName> = readonly [Level, ...(keyof EventTable[N])[]]
+
+const LINES: { readonly [N in EventName]: Line<N> } = {
+  'app.started': ['info', 'setting', 'roles'],
+  'app.stopped': ['info'],
+  'clock.beat': ['debug', 'tickets', 'lateMs'],
+  'clock.failed': ['error', 'error'],
+  'worker.started': ['info', 'concurrency'],
+  'worker.draining': ['info', 'inHand'],
+  'worker.stopped': ['info', 'reason'],
+  'ticket.refused': ['warn', 'reason', 'keyId'],
+  'ticket.stale': ['debug', 'resourceId'],
+  'queue.failed': ['error', 'error'],
+  'tick.started': ['debug', 'resourceId'],
+  'tick.busy': ['debug', 'resourceId'],
+  'tick.done': ['debug', 'resourceId', 'kind', 'steps', 'elapsedMs'],
+  'tick.failed': ['error', 'resourceId', 'error'],
+  'lease.lost': ['warn', 'resourceId'],
+  'lease.failed': ['warn', 'resourceId', 'error'],
+  'task.stepped': [
+    'info',
+    ...['kind', 'resourceId', 'taskId', 'task', 'step', 'from', 'to', 'event', 'lateMs'],
+  ] as Line<'task.stepped'>,
+  'task.emitted': ['info', 'kind', 'resourceId', 'taskId', 'task', 'type'],
+  'task.finished': ['info', 'kind', 'resourceId', 'taskId', 'task', 'step', 'status'],
+  'task.panicked': ['error', 'kind', 'resourceId', 'taskId', 'task', 'step', 'error'],
+  'task.unknown': ['warn', 'resourceId', 'taskId', 'task'],
+  'event.ignored': ['info', 'kind', 'resourceId', 'taskId', 'task', 'type'],
+  'effect.started': ['debug', 'kind', 'resourceId', 'taskId', 'task', 'effect', 'key', 'attempt'],
+  'effect.done': [
+    'debug',
+    ...['kind', 'resourceId', 'taskId', 'task', 'effect', 'key', 'attempt', 'elapsedMs'],
+  ] as Line<'effect.done'>,
+  'effect.failed': [
+    'warn',
+    ...['kind', 'resourceId', 'taskId', 'task', 'effect', 'key', 'attempt', 'isLast', 'error'],
+  ] as Line<'effect.failed'>,
+  'unit.fenced': ['warn', 'resourceId', 'taskId', 'fence'],
+  'unit.desynchronized': ['warn', 'resourceId', 'taskId', 'step'],
+  'store.retried': ['info', 'error'],
+  'listener.failed': ['error', 'event', 'error'],
+}
+
+export interface LogOptions {
+  readonly level: Config['logLevel']
+  readonly time: Time
+  /** Where a line goes, its end included. */
+  write(line: string): void
+}
+
+/** Writes every event from now on; answers the undo. */
+export function logEvents(events: Events, { level, time, write }: LogOptions): () => void {
+  const logger: Logger = pino(
+    {
+      level,
+      messageKey: 'event',
+      base: null,
+      timestamp: () => `,"time":"${new Date(time.now()).toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    { write },
+  )
+  return events.on('*', (payload, name) => {
+    const [severity, ...keys] = LINES[name] as Line<EventName>
+    logger[severity](pick(payload as Record<string, unknown>, keys), name)
+  })
+}
+
+function pick(payload: Readonly<Record<string, unknown>>, keys: readonly string[]): object {
+  return Object.fromEntries(
+    keys.map((key) => {
+      const value = payload[key]
+      return [key, value instanceof Error ? brief(value) : value]
+    }),
+  )
+}
+
+const MOST_TEXT = 1_000
+const LOGIN = /(\w:\/\/)[^\s/@]*@/g
+
+function brief(error: Error & { code?: unknown }): object {
+  const { name, code, message } = error
+  const text = String(message).slice(0, MOST_TEXT).replace(LOGIN, '$1[secret]@')
+  return { name, ...(typeof code === 'string' && { code }), message: text }
+}

@@ -1,0 +1,165 @@
+// Questions about what is stored, for the doors: runs, resources of any kind, what a run waits for.
+// Promise: reads only; values are bound, columns are named here; nothing secret is answered.
+import type { Knex } from '../lib/database.ts'
+import type { Keyring } from '../lib/keyring.ts'
+import type { Time } from '../lib/time.ts'
+import { fromSnapshot } from './memory.ts'
+import { runInfo } from './row.ts'
+import type { RunInfo } from './verbs.ts'
+
+/** A run and the resource it belongs to. */
+export interface RunLine extends RunInfo {
+  readonly kind: string
+  readonly resourceId: string
+}
+
+/** A resource of any kind, known to the app or not. */
+export interface ResourceLine {
+  readonly id: string
+  readonly kind: string
+  readonly state: string
+  readonly parentId: string | null
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+/** Everything given must hold. */
+export interface RunsWanted {
+  readonly taskId?: string
+  readonly kind?: string
+  readonly resourceId?: string
+  readonly task?: string
+  readonly status?: string
+  readonly state?: string
+  readonly limit?: number
+}
+
+export interface ResourcesWanted {
+  readonly id?: string
+  readonly kind?: string
+  readonly state?: string
+  readonly parentId?: string
+  readonly limit?: number
+}
+
+/** What a live run waits for. */
+export interface Waiting {
+  readonly mailbox: number
+  readonly timers: readonly { readonly id: string; readonly event: string; readonly dueAt: number }[]
+}
+
+/** How late what is due is: how much of it, and the oldest. */
+export interface Overdue {
+  readonly count: number
+  readonly lateMs: number
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+const MOST = 100
+
+export class Query {
+  readonly #knex: Knex
+  readonly #keyring: Keyring
+  readonly #time: Time
+
+  constructor(parts: { knex: Knex; keyring: Keyring; time: Time }) {
+    this.#knex = parts.knex
+    this.#keyring = parts.keyring
+    this.#time = parts.time
+  }
+
+  /** Runs, the latest started first. */
+  async runs({ limit = MOST, ...wanted }: RunsWanted = {}): Promise<RunLine[]> {
+    const { taskId, kind, resourceId, task, status, state } = wanted
+    const ids = [taskId, resourceId].filter((id) => id !== undefined)
+    if (!ids.every((id) => UUID.test(id))) return []
+    const query = this.#knex('tasks')
+      .join('resources', 'resources.id', 'tasks.resource_id')
+      .leftJoin('dues', 'dues.task_id', 'tasks.id')
+      .orderBy([
+        { column: 'tasks.started_at', order: 'desc' },
+        { column: 'tasks.id', order: 'desc' },
+      ])
+      .limit(limit)
+      .select('tasks.*', 'resources.kind', 'dues.due_at')
+    const equal = {
+      'tasks.id': taskId,
+      'resources.kind': kind,
+      'tasks.resource_id': resourceId,
+      'tasks.name': task,
+      'tasks.status': status,
+      'tasks.state': state,
+    }
+    for (const [column, value] of Object.entries(equal)) {
+      if (value !== undefined) query.where(column, value)
+    }
+    const rows: any[] = await query
+    return rows.map((row) => ({
+      kind: row.kind,
+      resourceId: row.resource_id,
+      ...runInfo(row),
+    }))
+  }
+
+  /** Resources of any kind, oldest first. */
+  async resources({ limit = MOST, ...wanted }: ResourcesWanted = {}): Promise<ResourceLine[]> {
+    const { id, kind, state, parentId } = wanted
+    const ids = [id, parentId].filter((one) => one !== undefined)
+    if (!ids.every((one) => UUID.test(one))) return []
+    const query = this.#knex('resources').orderBy('id').limit(limit)
+    for (const [column, value] of Object.entries({ id, kind, state, parent_id: parentId })) {
+      if (value !== undefined) query.where(column, value)
+    }
+    const rows: any[] = await query.select('id', 'kind', 'state', 'parent_id', 'created_at', 'updated_at')
+    return rows.map((row) => ({
+      id: row.id,
+      kind: row.kind,
+      state: row.state,
+      parentId: row.parent_id,
+      createdAt: row.created_at,
+      updatedAt: row.updated_at,
+    }))
+  }
+
+  /** Events nobody took yet, and timers of the state the run rests in. @throws STATE_CORRUPT, SEAL_UNKNOWN_KEY */
+  async waiting(taskId: string, task: string): Promise<Waiting> {
+    const mail: any = await this.#knex('events')
+      .where({ task_id: taskId, consumed_at: null })
+      .count('id as count')
+      .first()
+    const row: any = await this.#knex('tasks')
+      .join('transitions', (join) =>
+        join.on('transitions.task_id', 'tasks.id').andOn('transitions.step', 'tasks.rest_step'),
+      )
+      .where({ 'tasks.id': taskId, finished_at: null })
+      .first('snapshot')
+    const timers = row?.snapshot ? fromSnapshot(row.snapshot, this.#sealer, task).timers : []
+    return {
+      mailbox: Number(mail.count),
+      timers: timers.map(({ id, event, dueAt }) => ({ id, event: event.type, dueAt })),
+    }
+  }
+
+  /** Does anything exist here? */
+  async isEmpty(): Promise<boolean> {
+    return (await this.#knex('resources').first('id')) === undefined
+  }
+
+  /** What should have been ticked some while ago. */
+  async overdue(graceMs: number): Promise<Overdue> {
+    const now = this.#time.now()
+    const row: any = await this.#knex('dues')
+      .where('due_at', '<', new Date(now - graceMs))
+      .select(this.#knex.raw('count(*)::int AS count, min(due_at) AS oldest'))
+      .first()
+    return { count: row.count, lateMs: row.oldest === null ? 0 : now - row.oldest }
+  }
+
+  get #sealer() {
+    const now = () => this.#time.now()
+    return {
+      seal: (text: string) => this.#keyring.seal('fields', text, now()),
+      open: (sealed: string) => this.#keyring.open('fields', sealed, now()),
+    }
+  }
+}
