@@ -85,18 +85,14 @@ export async function look(
   return asked.map(({ resourceId, fence }) => claimOf(resourceId, fence, found.get(resourceId)))
 }
 
-/** Which of these resources have something due now? */
-export async function dueNow(
-  runner: Runner,
-  ids: readonly string[],
-  nowMs: number,
-): Promise<boolean[]> {
+/** Which of these runs have ended? */
+export async function finished(runner: Runner, taskIds: readonly string[]): Promise<string[]> {
+  if (taskIds.length === 0) return []
   const { rows } = await runner.query(
-    'SELECT DISTINCT resource_id FROM dues WHERE resource_id = ANY($1) AND due_at <= to_timestamp($2 / 1000.0)',
-    [[...new Set(ids)], nowMs],
+    'SELECT id FROM tasks WHERE id = ANY($1) AND finished_at IS NOT NULL',
+    [taskIds],
   )
-  const due = new Set(rows.map(({ resource_id }) => resource_id))
-  return ids.map((id) => due.has(id))
+  return rows.map(({ id }) => id)
 }
 
 function claimOf(resourceId: string, fence: number, rows: any[] = []): Claim | null {

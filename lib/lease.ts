@@ -26,8 +26,12 @@ export class KeptLease implements Lease {
     return this.#over.signal
   }
 
+  /** Asked after the deadline it is lost there and then: a process that was stopped has its timers still to come. */
   remainingMs(): number {
-    return this.over.aborted ? 0 : this.#deadline - this.#time.monotonic()
+    if (this.over.aborted) return 0
+    const leftMs = this.#deadline - this.#time.monotonic()
+    if (leftMs <= 0) this.lose()
+    return leftMs
   }
 
   /** @param deadline on the monotonic clock; what comes after the end or the loss is too late */
@@ -35,7 +39,7 @@ export class KeptLease implements Lease {
     if (this.over.aborted) return
     this.#deadline = deadline
     this.#disarm()
-    this.#disarm = this.#time.after(this.remainingMs(), () => this.lose())
+    this.#disarm = this.#time.after(deadline - this.#time.monotonic(), () => this.lose())
   }
 
   lose(): void {

@@ -3,18 +3,12 @@
 // as acts (timers to keep, effects to run, actions to perform), so a task holds no time and no promises.
 import { isDeepStrictEqual } from 'node:util'
 import { type AnyActorRef, type AnyStateMachine, createEmptyActor } from 'xstate'
+import { type Asked, settle } from './asked.ts'
 import { asError, fault } from './errors.ts'
-import type { Act, MachineEvent, Rest, StateValue, Step, Timer } from './rest.ts'
+import type { MachineEvent, Rest, StateValue, Step } from './rest.ts'
 
 export type { AnyStateMachine, EventFrom, InputFrom, OutputFrom } from 'xstate'
 export type { MachineEvent, PendingEffect, Rest, StateValue, Step, Timer } from './rest.ts'
-
-interface Raw {
-  readonly type: string
-  readonly params: any
-  readonly info: Readonly<Record<string, unknown>>
-  readonly exec?: Act['exec']
-}
 
 /** Microsteps in one step before an eventless cycle is called endless. XState's default is Infinity. */
 const MOST_MICROSTEPS = 1_000
@@ -103,9 +97,9 @@ function reviveHistory(machine: AnyStateMachine, history: Rest['history']): unkn
 }
 
 /** A scope in which XState computes and executes nothing: every action lands in `raw`. */
-function inertScope(machine: AnyStateMachine): { scope: any; raw: Raw[] } {
+function inertScope(machine: AnyStateMachine): { scope: any; raw: Asked[] } {
   machine.options.maxIterations = MOST_MICROSTEPS
-  const raw: Raw[] = []
+  const raw: Asked[] = []
   const self: AnyActorRef = createEmptyActor()
   const nothing = () => {}
   const scope = {
@@ -117,86 +111,7 @@ function inertScope(machine: AnyStateMachine): { scope: any; raw: Raw[] } {
     defer: nothing,
     emit: nothing,
     stopChild: nothing,
-    actionExecutor: (action: Raw) => raw.push(action),
+    actionExecutor: (action: Asked) => raw.push(action),
   }
   return { scope, raw }
-}
-
-/** Folds what XState asked for into the next rest. */
-function settle(
-  next: any,
-  raw: readonly Raw[],
-  before: Pick<Rest, 'timers' | 'effects'>,
-  changed: boolean,
-  step: number,
-  nowMs: number,
-): Step {
-  const timers = new Map(before.timers.map((timer) => [timer.id, timer]))
-  const effects = new Map(before.effects.map((effect) => [effect.id, effect]))
-  const acts: Act[] = []
-  const emitted: MachineEvent[] = []
-  for (const { type, params, info, exec } of raw) {
-    switch (type) {
-      case 'xstate.raise':
-        if (typeof params.delay !== 'number') break
-        arm(timers, params, nowMs)
-        break
-      case 'xstate.cancel':
-        timers.delete(params.sendId)
-        break
-      case 'xstate.spawnChild':
-        effects.set(params.id, {
-          id: params.id,
-          src: params.src,
-          input: params.input,
-          armedAt: step,
-        })
-        break
-      case 'xstate.stopChild':
-        if (params) effects.delete(params.id)
-        break
-      case 'xstate.emit':
-        emitted.push(params.event)
-        break
-      case 'xstate.log':
-        break
-      default:
-        acts.push(custom(type, params, info, exec))
-    }
-  }
-  const active = next.status === 'active'
-  const rest: Rest = {
-    value: next.value,
-    context: next.context,
-    ...historyOf(next),
-    status: next.status,
-    ...(next.output === undefined ? {} : { output: next.output }),
-    timers: active ? [...timers.values()] : [],
-    effects: active ? [...effects.values()] : [],
-  }
-  return { rest, changed, acts, emitted, ...(next.status === 'error' ? { error: next.error } : {}) }
-}
-
-function arm(timers: Map<string, Timer>, raised: any, nowMs: number): void {
-  if (!Number.isFinite(raised.delay)) {
-    throw new Error(
-      `the delay of "${raised.event.type}" is ${raised.delay}, not a number of milliseconds`,
-    )
-  }
-  const id = raised.id ?? raised.event.type
-  timers.set(id, { id, event: raised.event, dueAt: nowMs + Math.max(0, raised.delay) })
-}
-
-function custom(type: string, params: unknown, info: Raw['info'], exec: Raw['exec']): Act {
-  if (type.startsWith('xstate.')) throw new Error(`the action ${type} is not durable here`)
-  if (typeof exec !== 'function') throw new Error(`the action "${type}" has no implementation`)
-  return { type, params, info, exec }
-}
-
-function historyOf(next: any): Pick<Rest, 'history'> {
-  const entries = Object.entries(next.historyValue as Record<string, { id: string }[]>)
-  if (entries.length === 0) return {}
-  return {
-    history: Object.fromEntries(entries.map(([key, nodes]) => [key, nodes.map(({ id }) => id)])),
-  }
 }

@@ -3,10 +3,11 @@
 // resource's fence; a conflict costs only the unit concerned; an unknown COMMIT is read back, not guessed.
 
 import { isOfTheData, isRace, readBack } from './aftermath.ts'
-import { type Claim, claim, dueNow, look } from './claim.ts'
+import { type Claim, claim, finished, look } from './claim.ts'
 import { Coalescer } from './coalescer.ts'
 import type { Due, Ticket } from './contract.ts'
 import { CommitUnknown, type Database, type Runner } from './database.ts'
+import { dueNow, takeDue } from './dues.ts'
 import { asError } from './errors.ts'
 import type { Events } from './events.ts'
 import { judge } from './judge.ts'
@@ -44,28 +45,8 @@ export class Store implements Due {
   }
 
   /** @inheritDoc Due.due */
-  async due(limit: number): Promise<{ tickets: Ticket[]; nextAt: number | null; lateMs: number }> {
-    const now = this.#time.now()
-    const { rows } = await this.#database.query(
-      `WITH picked AS (
-         SELECT task_id FROM dues WHERE look_at <= to_timestamp($1 / 1000.0)
-         ORDER BY look_at LIMIT $2 FOR UPDATE SKIP LOCKED)
-       UPDATE dues SET look_at = to_timestamp(($1 + $3) / 1000.0) FROM picked
-       WHERE dues.task_id = picked.task_id RETURNING dues.resource_id, dues.due_at`,
-      [now, limit, this.#toldMs],
-    )
-    rows.sort((a, b) => a.due_at - b.due_at)
-    const next = await this.#database.query(
-      'SELECT min(look_at) AS at FROM dues WHERE look_at > to_timestamp($1 / 1000.0)',
-      [now],
-    )
-    const ids = new Set<string>(rows.map((row) => row.resource_id))
-    const lateMs = rows.length > 0 ? Math.max(0, now - rows[0].due_at) : 0
-    return {
-      tickets: [...ids].map((resourceId) => ({ resourceId })),
-      nextAt: next.rows[0].at,
-      lateMs,
-    }
+  due(limit: number): Promise<{ tickets: Ticket[]; nextAt: number | null; lateMs: number }> {
+    return takeDue(this.#database, { limit, nowMs: this.#time.now(), toldMs: this.#toldMs })
   }
 
   /** Raises the fence of a resource and reads what is due in it. Null when there is no such resource. */
@@ -79,13 +60,8 @@ export class Store implements Due {
   }
 
   /** Which of these runs have ended? */
-  async finished(taskIds: readonly string[]): Promise<string[]> {
-    if (taskIds.length === 0) return []
-    const { rows } = await this.#database.query(
-      'SELECT id FROM tasks WHERE id = ANY($1) AND finished_at IS NOT NULL',
-      [taskIds],
-    )
-    return rows.map(({ id }) => id)
+  finished(taskIds: readonly string[]): Promise<string[]> {
+    return finished(this.#database, taskIds)
   }
 
   /** Is anything of this resource due now? */

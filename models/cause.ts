@@ -57,3 +57,24 @@ export function authorOf(cause: Cause, owner: string): Author {
   if (cause.kind === 'mail') return { actor: cause.mail.actor, reason: cause.mail.reason }
   return { actor: owner, reason: null }
 }
+
+/** The earliest of what is due: the order things would have had, had no process ever slept. */
+export function earliest(
+  timers: readonly Timer[],
+  mail: StoredEvent | undefined,
+  errand: Errand | null,
+  nowMs: number,
+): Cause | null {
+  const causes: Cause[] = timers
+    .filter(({ dueAt }) => dueAt <= nowMs)
+    .map((timer) => ({ kind: 'timer', at: timer.dueAt, timer }))
+  if (mail) causes.push({ kind: 'mail', at: mail.sentAt, mail })
+  if (errand) causes.push({ kind: 'effect', at: errand.endedAt, errand })
+  return causes.sort((a, b) => a.at - b.at)[0] ?? null
+}
+
+/** When the first timer is due; null without timers. */
+export function nextTimerAt(rest: { readonly timers: readonly Timer[] } | null): number | null {
+  const times = rest?.timers.map(({ dueAt }) => dueAt) ?? []
+  return times.length > 0 ? Math.min(...times) : null
+}

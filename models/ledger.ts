@@ -17,7 +17,6 @@ import type { Change, Round } from './round.ts'
 export class Ledger {
   rest: Rest | null = null
   mail: readonly StoredEvent[]
-  wakes: number
   step: number
   restStep: number
   /** Does the due entry say what this ledger knows? */
@@ -25,15 +24,31 @@ export class Ledger {
   readonly #round: Round
   readonly #stored: StoredTask
   readonly #errands: Errands
+  /** Mail that was taken: an answer read before that commit may bring it once more. */
+  readonly #taken = new Set<string>()
+  #wakes: number
 
   constructor(round: Round, stored: StoredTask, errands: Errands) {
     this.#round = round
     this.#stored = stored
     this.#errands = errands
     this.mail = stored.mail
-    this.wakes = stored.wakes
+    this.#wakes = stored.wakes
     this.step = stored.step
     this.restStep = stored.restStep
+  }
+
+  /** Newer mail and rings, as read. */
+  receive({ mail, wakes }: StoredTask): void {
+    this.mail = mail.filter(({ id }) => !this.#taken.has(id))
+    this.#wakes = Math.max(wakes, this.#wakes)
+    this.isSettled = false
+  }
+
+  /** This mail is consumed, by a commit. */
+  took({ id }: StoredEvent): void {
+    this.#taken.add(id)
+    this.mail = this.mail.filter((mail) => mail.id !== id)
   }
 
   get state(): string {
@@ -62,7 +77,7 @@ export class Ledger {
 
   /** The step was committed: this is where the task is now. */
   moved({ cause, rest }: Move, trials: Trials | null): void {
-    this.mail = this.#mailAfter(cause)
+    if (cause.kind === 'mail') this.took(cause.mail)
     this.rest = rest
     this.step += 1
     this.restStep = this.step
@@ -173,6 +188,6 @@ export class Ledger {
   }
 
   #dueEntry(at: number | null, reason: string): DueChange {
-    return { taskId: this.#stored.id, at, reason, wakes: this.wakes }
+    return { taskId: this.#stored.id, at, reason, wakes: this.#wakes }
   }
 }

@@ -45,7 +45,11 @@ export interface ResourcesWanted {
 /** What a live run waits for. */
 export interface Waiting {
   readonly mailbox: number
-  readonly timers: readonly { readonly id: string; readonly event: string; readonly dueAt: number }[]
+  readonly timers: readonly {
+    readonly id: string
+    readonly event: string
+    readonly dueAt: number
+  }[]
 }
 
 /** How late what is due is: how much of it, and the oldest. */
@@ -110,7 +114,14 @@ export class Query {
     for (const [column, value] of Object.entries({ id, kind, state, parent_id: parentId })) {
       if (value !== undefined) query.where(column, value)
     }
-    const rows: any[] = await query.select('id', 'kind', 'state', 'parent_id', 'created_at', 'updated_at')
+    const rows: any[] = await query.select(
+      'id',
+      'kind',
+      'state',
+      'parent_id',
+      'created_at',
+      'updated_at',
+    )
     return rows.map((row) => ({
       id: row.id,
       kind: row.kind,

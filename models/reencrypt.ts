@@ -4,66 +4,9 @@
 import type { Database, Runner } from '../lib/database.ts'
 import type { Keyring } from '../lib/keyring.ts'
 import type { Time } from '../lib/time.ts'
+import { PLACES, type Place, type Resealed, resealed, sealedBefore } from './sealed.ts'
 
-/** A column in which sealed values may be, and how its rows are found. */
-interface Place {
-  readonly name: string
-  readonly table: string
-  readonly column: string
-  readonly keys: readonly (readonly [column: string, type: string])[]
-}
-
-const PLACES: readonly Place[] = [
-  { name: 'fields', table: 'resources', column: 'fields', keys: [['id', 'uuid']] },
-  { name: 'lostAndFound', table: 'resources', column: 'lost_and_found', keys: [['id', 'uuid']] },
-  { name: 'payloads', table: 'transitions', column: 'payload', keys: stepKeys() },
-  { name: 'snapshots', table: 'transitions', column: 'snapshot', keys: stepKeys() },
-  { name: 'events', table: 'events', column: 'payload', keys: [['id', 'bigint']] },
-]
-
-function stepKeys(): Place['keys'] {
-  return [
-    ['task_id', 'uuid'],
-    ['step', 'integer'],
-  ]
-}
-
-/**
- * A sealed value in the text of a jsonb column. A quote inside a text is always escaped there, so
- * nothing a user wrote can look like one.
- */
-const IN_SQL = `(?<!\\\\)"\\$secret": "(\\d+)\\.`
-const IN_TEXT = /(?<!\\)"\$secret": ?"(\d+\.[^"]+)"/g
 const PAGE = 200
-
-/** How many values one key sealed, by the place they are in. */
-export interface SealedCount {
-  readonly keyId: number
-  readonly places: Readonly<Record<string, number>>
-  readonly total: number
-}
-
-/** Counts sealed values by the key that sealed them. Reads every row: this takes a while in a large database. */
-export async function countSealed(runner: Runner): Promise<SealedCount[]> {
-  const counts = new Map<number, Record<string, number>>()
-  for (const { name, table, column } of PLACES) {
-    const { rows } = await runner.query(
-      `SELECT found[1]::int AS key_id, count(*)::int AS count
-       FROM ${table}, regexp_matches(${column}::text, $1, 'g') AS found GROUP BY 1`,
-      [IN_SQL],
-    )
-    for (const row of rows) {
-      const places = counts.get(row.key_id) ?? empty()
-      counts.set(row.key_id, { ...places, [name]: row.count })
-    }
-  }
-  return [...counts]
-    .map(([keyId, places]) => ({ keyId, places, total: Object.values(places).reduce(sum, 0) }))
-    .sort((a, b) => b.keyId - a.keyId)
-}
-
-const empty = () => Object.fromEntries(PLACES.map(({ name }) => [name, 0]))
-const sum = (one: number, other: number) => one + other
 
 export interface ReencryptOptions {
   readonly database: Pick<Database, 'query' | 'transaction'>
@@ -120,13 +63,13 @@ async function turn(
   const rows = await older(runner, place, after, keyring.newest)
   const fresh = rows.map(({ old }) => resealed(old, keyring, time.now()))
   const done = await replace(runner, place, rows, fresh)
-  const names = place.keys.map(([name]) => name)
-  const isDone = new Set(done.map((row) => names.map((name) => row[name]).join()))
-  const values = rows
-    .map((row, index) => (isDone.has(names.map((name) => row[name]).join()) ? fresh[index]!.count : 0))
-    .reduce(sum, 0)
-  const last = rows.length < PAGE ? null : names.map((name) => rows.at(-1)[name])
-  return { values, last }
+  const keyOf = (row: any) => place.keys.map(([name]) => row[name])
+  const written = new Set(done.map((row) => keyOf(row).join()))
+  let values = 0
+  for (const [index, row] of rows.entries()) {
+    if (written.has(keyOf(row).join())) values += fresh[index]!.count
+  }
+  return { values, last: rows.length < PAGE ? null : keyOf(rows.at(-1)) }
 }
 
 /** The next rows that hold something an older key sealed. */
@@ -142,7 +85,7 @@ async function older(
     `SELECT ${names}, ${column}::text AS old FROM ${table}
      WHERE ${column}::text ~ $1 ${after === null ? '' : `AND (${names}) > (${beyond})`}
      ORDER BY ${names} LIMIT ${PAGE}`,
-    [IN_SQL.replace('(\\d+)', `(?!${newest}\\.)\\d+`), ...(after ?? [])],
+    [sealedBefore(newest), ...(after ?? [])],
   )
   return rows
 }
@@ -152,7 +95,7 @@ async function replace(
   runner: Runner,
   { table, column, keys }: Place,
   rows: readonly any[],
-  fresh: readonly { text: string }[],
+  fresh: readonly Resealed[],
 ): Promise<any[]> {
   if (rows.length === 0) return []
   await runner.query(`SELECT set_config('escapement.reencrypting', 'on', true)`)
@@ -170,17 +113,4 @@ async function replace(
     ],
   )
   return done
-}
-
-/** A text with every older seal replaced, secrets inside secrets too; numbers in it are not touched. */
-function resealed(text: string, keyring: Keyring, now: number): { text: string; count: number } {
-  let count = 0
-  const again = (inner: string): string =>
-    inner.replace(IN_TEXT, (whole, sealed: string) => {
-      if (keyring.keyIdOf(sealed) === keyring.newest) return whole
-      count += 1
-      const opened = again(keyring.open('fields', sealed, now))
-      return `"$secret": "${keyring.seal('fields', opened, now)}"`
-    })
-  return { text: again(text), count }
 }

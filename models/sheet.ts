@@ -33,8 +33,9 @@ export class Sheet {
     return this.#version
   }
 
-  /** Takes the columns as the database has them now. */
+  /** Takes the columns as the database has them now; an answer that was overtaken on its way is old news. */
   replace(stored: Readonly<Record<string, unknown>>, version: number): void {
+    if (version < this.#version) return
     const { known, aside } = this.fields.sort(stored)
     for (const name of new Set([...Object.keys(known), ...Object.keys(this.#known)])) {
       if (JSON.stringify(known[name]) !== JSON.stringify(this.#known[name]))

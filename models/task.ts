@@ -5,7 +5,7 @@ import { Bell } from '../lib/bell.ts'
 import type { StoredEvent, StoredTask } from '../lib/claim.ts'
 import { asError } from '../lib/errors.ts'
 import { stateName } from '../lib/machine.ts'
-import { type Cause, nameOf } from './cause.ts'
+import { type Cause, earliest, nameOf, nextTimerAt } from './cause.ts'
 import type { Errand } from './errand.ts'
 import { Errands } from './errands.ts'
 import { LIFE, type TaskDefinition } from './kind.ts'
@@ -13,6 +13,7 @@ import { Ledger } from './ledger.ts'
 import { fromSnapshot } from './memory.ts'
 import { type Move, move } from './move.ts'
 import type { Desktop, Round } from './round.ts'
+import { tellStep } from './telling.ts'
 
 export class Turn {
   readonly #round: Round
@@ -32,9 +33,9 @@ export class Turn {
   }
 
   /** Newer mail for a turn that still runs; false when it is over and a new one is needed. */
-  deliver({ mail, wakes }: StoredTask): boolean {
+  deliver(news: StoredTask): boolean {
     if (!this.#isOpen) return false
-    Object.assign(this.#ledger, { mail, wakes, isSettled: false })
+    this.#ledger.receive(news)
     this.#bell.ring()
     return true
   }
@@ -66,7 +67,7 @@ export class Turn {
       if (this.#ledger.rest) this.#errands.launch(this.#ledger.rest)
       const cause = this.#next()
       if (cause) await this.#take(cause)
-      else if (this.#errands.running > 0) await this.#errands.wait(this.#nextTimerAt())
+      else if (this.#errands.running > 0) await this.#errands.wait(nextTimerAt(this.#ledger.rest))
       else return
     }
   }
@@ -85,23 +86,10 @@ export class Turn {
     }
   }
 
-  /** The earliest of what is due: the order things would have had, had no process ever slept. */
   #next(): Cause | null {
     const { rest, mail } = this.#ledger
     if (!rest) return { kind: 'start', at: 0, input: this.#stored.args }
-    const now = this.#round.time.now()
-    const causes: Cause[] = rest.timers
-      .filter(({ dueAt }) => dueAt <= now)
-      .map((timer) => ({ kind: 'timer', at: timer.dueAt, timer }))
-    if (mail[0]) causes.push({ kind: 'mail', at: mail[0].sentAt, mail: mail[0] })
-    const errand = this.#errands.ended()
-    if (errand) causes.push({ kind: 'effect', at: errand.endedAt, errand })
-    return causes.sort((a, b) => a.at - b.at)[0] ?? null
-  }
-
-  #nextTimerAt(): number | null {
-    const times = this.#ledger.rest?.timers.map(({ dueAt }) => dueAt) ?? []
-    return times.length > 0 ? Math.min(...times) : null
+    return earliest(rest.timers, mail[0], this.#errands.ended(), this.#round.time.now())
   }
 
   async #take(cause: Cause): Promise<void> {
@@ -142,7 +130,7 @@ export class Turn {
     if (!isCommitted) return
     this.#ledger.moved(move, trials)
     if (rest.status === 'done') this.#isOpen = false
-    this.#tell(move, { from, to, event })
+    tellStep(this.#round, { ...this.#naming, step: this.#ledger.step }, move, { from, to, event })
   }
 
   /** An effect that wants another run, or may be tried again, waits; its machine does not hear of it. */
@@ -163,7 +151,7 @@ export class Turn {
 
   async #drop(mail: StoredEvent): Promise<void> {
     await this.#round.commit(this.#ledger.stayed({ drop: mail, trials: this.#errands.trials }))
-    this.#ledger.mail = this.#ledger.mail.filter(({ id }) => id !== mail.id)
+    this.#ledger.took(mail)
     this.#ledger.isSettled = true
     this.#round.parts.events.emit('event.ignored', { ...this.#naming, type: mail.type })
   }
@@ -186,15 +174,5 @@ export class Turn {
   get #naming() {
     const { kind, name: task } = this.#definition
     return { kind, resourceId: this.#round.resourceId, taskId: this.#stored.id, task }
-  }
-
-  #tell({ cause, emitted, rest }: Move, names: { from: string; to: string; event: string }): void {
-    const { events, time } = this.#round.parts
-    const { step } = this.#ledger
-    const lateMs = cause.kind === 'start' ? 0 : Math.max(0, time.now() - cause.at)
-    events.emit('task.stepped', { ...this.#naming, step, ...names, lateMs })
-    for (const { type } of emitted) events.emit('task.emitted', { ...this.#naming, type })
-    if (rest.status === 'done')
-      events.emit('task.finished', { ...this.#naming, step, status: 'done' })
   }
 }

@@ -1,0 +1,77 @@
+// The database alone, for commands that need no app.
+// Promise: a question makes nothing: an embedded folder that does not exist stays that way.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Config } from '../lib/config.ts'
+import { Database } from '../lib/database.ts'
+import { type Embedded, openEmbedded } from '../lib/embedded.ts'
+import { fault } from '../lib/errors.ts'
+import { migrateQueue } from '../lib/queue.ts'
+import { migrations } from '../models/index.ts'
+
+/** Counting and re-encryption read whole tables. */
+const STATEMENT_MS = 600_000
+
+export interface OpenDatabase {
+  readonly database: Database
+  readonly embedded: Embedded | undefined
+  close(): Promise<void>
+}
+
+/** Has this embedded folder a database in it? */
+export const hasData = ({ dataFolder }: Config): boolean =>
+  existsSync(join(dataFolder, 'data', 'PG_VERSION'))
+
+/** Opens the database of a configuration. @throws DATA_FOLDER_IN_USE */
+export async function openDatabase(config: Config): Promise<OpenDatabase> {
+  const { databaseUrl, dataFolder, schema } = config
+  const embedded = databaseUrl ? undefined : await openEmbedded({ folder: dataFolder })
+  const at = embedded ? { wire: embedded } : { url: databaseUrl ?? '' }
+  const database = new Database({ at, schema, poolSize: 2, statementMs: STATEMENT_MS, migrations })
+  const close = async () => {
+    await database.close()
+    await embedded?.close()
+  }
+  return { database, embedded, close }
+}
+
+/**
+ * Lends the database to `work` and closes it.
+ * @param options.make also makes the folder of an embedded one
+ * @throws MIGRATIONS_PENDING when there is none and none is to be made
+ */
+export async function withDatabase<T>(
+  config: Config,
+  { make }: { make: boolean },
+  work: (database: Database) => Promise<T>,
+): Promise<T> {
+  if (!make && config.setting === 'embedded' && !hasData(config)) throw pending(config)
+  const { database, close } = await openDatabase(config)
+  try {
+    return await work(database)
+  } finally {
+    await close()
+  }
+}
+
+const pending = ({ schema }: Config) =>
+  fault('MIGRATIONS_PENDING', { schema, pending: migrations.map(({ name }) => name).join(', ') })
+
+/** @throws MIGRATIONS_PENDING */
+export async function checkMigrated(database: Database): Promise<void> {
+  const names = await database.pending()
+  const { schema } = database
+  if (names.length > 0) throw fault('MIGRATIONS_PENDING', { schema, pending: names.join(', ') })
+}
+
+/** The schema of BullMQ's tables, where the queue is in Postgres. */
+export const queueSchema = ({ schema }: Config): string => `${schema}_queue`
+
+/** Brings the tables up to date, the queue's too; answers what was run. */
+export async function migrateAll(config: Config, database: Database): Promise<string[]> {
+  const ran = await database.migrate()
+  if (config.redisUrl) return ran
+  const schema = queueSchema(config)
+  await migrateQueue({ pool: database.pool(schema, 2) as never, schema })
+  return ran
+}

@@ -1,0 +1,25 @@
+// What is told of a step that was committed: events on the bus, after the fact.
+import type { Move } from './move.ts'
+import type { Round } from './round.ts'
+
+export interface Naming {
+  readonly kind: string
+  readonly resourceId: string
+  readonly taskId: string
+  readonly task: string
+  readonly step: number
+}
+
+/** Tells a committed step, what it emitted, and the end of the run if it was that. */
+export function tellStep(
+  { parts: { events }, time }: Round,
+  naming: Naming,
+  { cause, emitted, rest }: Move,
+  names: { readonly from: string; readonly to: string; readonly event: string },
+): void {
+  const lateMs = cause.kind === 'start' ? 0 : Math.max(0, time.now() - cause.at)
+  events.emit('task.stepped', { ...naming, ...names, lateMs })
+  const { step: _, ...run } = naming
+  for (const { type } of emitted) events.emit('task.emitted', { ...run, type })
+  if (rest.status === 'done') events.emit('task.finished', { ...naming, status: 'done' })
+}
