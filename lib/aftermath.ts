@@ -27,18 +27,22 @@ export async function readBack(
   units: readonly Unit[],
   cause?: Error,
 ): Promise<Outcome[] | null> {
-  const traces = units.filter(leavesTrace).map(({ id }) => id)
-  if (traces.length === 0)
+  const moves = units.flatMap(movesOf)
+  const others = units.filter((unit) => isFromOutside(unit)).map(({ id }) => id)
+  if (moves.length + others.length === 0) {
     throw fault('COMMIT_UNKNOWN', { reason: cause?.message ?? 'it leaves no trace' }, cause)
+  }
   const { rows } = await runner.query(
-    `SELECT unit_id FROM transitions WHERE unit_id = ANY($1)
-     UNION SELECT unit_id FROM events WHERE unit_id = ANY($1)`,
-    [traces],
+    `SELECT x.unit_id FROM transitions x
+     JOIN unnest($1::uuid[], $2::integer[]) AS v(task_id, step) ON x.task_id = v.task_id AND x.step = v.step
+     UNION SELECT unit_id FROM changes WHERE unit_id = ANY($3)`,
+    [moves.map(({ taskId }) => taskId), moves.map(({ step }) => step), others],
   )
-  if (rows.length === 0) return null
   const found = new Set(rows.map(({ unit_id }) => unit_id))
+  const isKnown = (unit: Unit) => movesOf(unit).length > 0 || isFromOutside(unit)
+  if (!units.some(({ id }) => found.has(id))) return null
   return units.map((unit) =>
-    found.has(unit.id) || !leavesTrace(unit) ? done(unit) : { kind: 'desynchronized' },
+    found.has(unit.id) || !isKnown(unit) ? done(unit) : { kind: 'desynchronized' },
   )
 }
 
@@ -52,6 +56,15 @@ function done({ starts = [], sends = [], stops = [] }: Unit): Outcome {
   }
 }
 
-function leavesTrace({ step, starts = [], sends = [], stops = [] }: Unit): boolean {
-  return Boolean(step?.transition) || starts.length + sends.length + stops.length > 0
+/** The lines of history a unit writes, by their key. */
+function movesOf({ step, starts = [] }: Unit): { taskId: string; step: number }[] {
+  const moved = step?.transition ? [{ taskId: step.taskId, step: step.step }] : []
+  return [...moved, ...starts.map(({ id }) => ({ taskId: id, step: 0 }))]
+}
+
+/** Does it leave a line among the changes made from outside? */
+function isFromOutside({ fence, fields, creates = [], stops = [], sends = [] }: Unit): boolean {
+  return (
+    !fence && (fields?.author !== undefined || creates.length + stops.length + sends.length > 0)
+  )
 }

@@ -1,7 +1,7 @@
 // The scribe: turns units that won into rows, a statement for each table and many rows in each.
 // Promise: knows every column the store writes; decides nothing.
 import type { Runner } from './database.ts'
-import type { Unit } from './unit.ts'
+import type { FieldChange, NewResource, Unit } from './unit.ts'
 
 /** A unit being written, and what became of its parts. */
 export interface Entry {
@@ -31,8 +31,12 @@ export class Scribe {
   /** Writes all of it. Rings come last: whatever else a unit does to a due entry, a ring is not lost. */
   async write(entries: readonly Entry[]): Promise<void> {
     const steps = entries.flatMap(({ unit }) => (unit.step ? [unit.step] : []))
-    await this.#creates(entries.flatMap(({ unit }) => unit.creates ?? []))
-    for (const { unit } of entries) if (unit.fields) await this.#fields(unit.fields)
+    await this.#creates(
+      entries.flatMap(({ unit }) =>
+        (unit.creates ?? []).map((made) => ({ ...made, unitId: unit.id })),
+      ),
+    )
+    for (const { unit } of entries) if (unit.fields) await this.#fields(unit.fields, unit.id)
     await this.#moves(steps)
     await this.#transitions(entries.flatMap(({ unit }) => transitionsOf(unit)))
     await this.#consumes(entries.flatMap(({ unit }) => unit.consumes ?? []))
@@ -43,6 +47,7 @@ export class Scribe {
       entries.flatMap(({ unit }) => (unit.due && !unit.step?.finished ? [unit.due] : [])),
     )
     for (const entry of entries) await this.#sends(entry)
+    await this.#outside(entries.filter(({ unit }) => !unit.fence))
     await this.#failures(entries.flatMap(({ unit }) => unit.failures ?? []))
   }
 
@@ -52,39 +57,47 @@ export class Scribe {
     return (await this.#runner.query(sql, [JSON.stringify(rows), this.#moment.nowMs, ...more])).rows
   }
 
-  async #creates(resources: NonNullable<Unit['creates']>): Promise<void> {
+  async #creates(resources: readonly (NewResource & { unitId: string })[]): Promise<void> {
+    const rows = resources.map((made) => ({ ...made, names: Object.keys(made.fields) }))
     await this.#rows(
-      resources,
-      `WITH made AS (
+      rows,
+      `WITH v AS (
+         SELECT * FROM json_to_recordset($1) AS v(id uuid, kind text, "parentId" uuid, fields jsonb, names text[],
+           actor text, reason text, "unitId" uuid)),
+       made AS (
          INSERT INTO resources (id, kind, parent_id, fields, created_at, updated_at)
-         SELECT id, kind, "parentId", fields, ${NOW}, ${NOW}
-         FROM json_to_recordset($1) AS v(id uuid, kind text, "parentId" uuid, fields jsonb)
-         ON CONFLICT DO NOTHING RETURNING id)
-       INSERT INTO leases (resource_id) SELECT id FROM made`,
+         SELECT id, kind, "parentId", fields, ${NOW}, ${NOW} FROM v ON CONFLICT DO NOTHING RETURNING id),
+       leased AS (INSERT INTO leases (resource_id) SELECT id FROM made)
+       INSERT INTO changes (resource_id, version, event, fields, actor, reason, unit_id, at)
+       SELECT v.id, 0, '__create__', v.names, v.actor, v.reason, v."unitId", ${NOW} FROM v JOIN made USING (id)`,
     )
   }
 
   /** A patch, key by key: two writers of different fields do not undo one another. */
-  async #fields({
-    resourceId,
-    set,
-    unset,
-    aside,
-    state,
-  }: NonNullable<Unit['fields']>): Promise<void> {
-    const strays = Object.keys(aside)
+  async #fields(
+    { resourceId, set, unset, aside, state, author }: FieldChange,
+    unitId: string,
+  ): Promise<void> {
+    const names = [...Object.keys(set), ...unset]
+    const gone = [...unset, ...Object.keys(aside)]
     await this.#runner.query(
-      `UPDATE resources SET fields = (fields || $2::jsonb) - $3::text[], version = version + 1,
-         lost_and_found = nullif((coalesce(lost_and_found, '{}') || $4::jsonb) - $5::text[], '{}'),
-         state = coalesce($6, state), updated_at = to_timestamp($7 / 1000.0) WHERE id = $1`,
+      `WITH changed AS (
+         UPDATE resources SET fields = (fields || $3::jsonb) - $4::text[], version = version + 1,
+           lost_and_found = nullif((coalesce(lost_and_found, '{}') || $5::jsonb) - $6::text[], '{}'),
+           state = coalesce($7, state), updated_at = ${NOW} WHERE id = $1 RETURNING id, version)
+       INSERT INTO changes (resource_id, version, event, fields, actor, reason, unit_id, at)
+       SELECT id, version, '__set__', $6::text[], $8, $9, $10, ${NOW} FROM changed WHERE $8::text IS NOT NULL`,
       [
         resourceId,
-        JSON.stringify(set),
-        [...unset, ...strays],
-        JSON.stringify(aside),
-        [...Object.keys(set), ...unset],
-        state ?? null,
         this.#moment.nowMs,
+        JSON.stringify(set),
+        gone,
+        JSON.stringify(aside),
+        names,
+        state ?? null,
+        author?.actor ?? null,
+        author?.reason ?? null,
+        unitId,
       ],
     )
   }
@@ -164,6 +177,7 @@ export class Scribe {
        SELECT v.id, v."resourceId", v.task, v.version, 0, 0, 'running', '__new__', ${NOW}, ${NOW}
        FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, task text, version text, "evenStopped" boolean)
        JOIN resources r ON r.id = v."resourceId" AND (v."evenStopped" OR r.state NOT IN ('stopping', '__stop__'))
+       FOR SHARE OF r
        ON CONFLICT DO NOTHING
        RETURNING id AS "taskId", resource_id AS "resourceId"`,
     )
@@ -223,6 +237,34 @@ export class Scribe {
          look_at = least(look_at, to_timestamp(($2 + $3) / 1000.0))
        FROM json_to_recordset($1) AS v("taskId" uuid) WHERE d.task_id = v."taskId"`,
       this.#moment.toldMs,
+    )
+  }
+
+  /** What somebody sent or stopped from outside, for the history; a step's doings are in its transition. */
+  async #outside(entries: readonly Entry[]): Promise<void> {
+    const rows = entries.flatMap(({ unit, delivered, stopped }) => {
+      const sends = delivered > 0 ? (unit.sends ?? []) : []
+      const stops = stopped > 0 ? (unit.stops ?? []) : []
+      return [
+        ...sends.map((sent) => ({
+          ...sent,
+          event: '__send__',
+          names: [sent.task, sent.type],
+          unitId: unit.id,
+        })),
+        ...stops.map((stop) => ({
+          ...stop,
+          event: '__stop__',
+          names: [stop.task ?? '*'],
+          unitId: unit.id,
+        })),
+      ]
+    })
+    await this.#rows(
+      rows,
+      `INSERT INTO changes (resource_id, event, fields, actor, reason, unit_id, at)
+       SELECT "resourceId", event, names, actor, reason, "unitId", ${NOW}
+       FROM json_to_recordset($1) AS v("resourceId" uuid, event text, names text[], actor text, reason text, "unitId" uuid)`,
     )
   }
 

@@ -48,9 +48,11 @@ export interface FieldChange {
   readonly aside: Readonly<Record<string, unknown>>
   readonly version: number | null
   readonly state?: string
+  /** Who set them, when it was not a step. */
+  readonly author?: Author
 }
 
-export interface NewResource {
+export interface NewResource extends Author {
   readonly id: string
   readonly kind: string
   readonly parentId: string | null

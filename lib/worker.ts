@@ -1,6 +1,7 @@
 // The worker: take a ticket, hold its resource, tick it, settle. The one place a ticket's fate is decided.
 // Promise: nothing a tick does or throws stops the worker; draining finishes what is in hand, and after
 // its grace aborts it, leaving every task where its last commit left it.
+import { setMaxListeners } from 'node:events'
 import type { Lease, Queue, Taker, Ticker, Ticket, Verdict } from './contract.ts'
 import { asError } from './errors.ts'
 import type { Events } from './events.ts'
@@ -28,6 +29,7 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options
+    setMaxListeners(0, this.#drained.signal)
   }
 
   async start(): Promise<void> {
@@ -67,9 +69,7 @@ export class Worker {
     // Ticked in this very process: the round that runs looks again, and nobody needs to wait.
     if (ticker.nudge(resourceId)) return 'busy'
     try {
-      const answer = await keeper.hold(resourceId, (lease) =>
-        ticker.tick(resourceId, this.#drainable(lease)),
-      )
+      const answer = await keeper.hold(resourceId, (lease) => this.#tick(resourceId, lease))
       return answer.held ? answer.value : 'busy'
     } catch (thrown) {
       return { kind: 'failed', error: asError(thrown) }
@@ -94,8 +94,21 @@ export class Worker {
     }
   }
 
-  #drainable(lease: Lease): Lease {
-    const signal = AbortSignal.any([lease.signal, this.#drained.signal])
-    return { signal, remainingMs: () => lease.remainingMs() }
+  /** Ticks under a lease that also ends when draining has run out of patience. */
+  async #tick(resourceId: string, lease: Lease): Promise<Verdict> {
+    const ended = new AbortController()
+    const end = () => ended.abort()
+    const causes = [lease.signal, this.#drained.signal]
+    for (const cause of causes) cause.addEventListener('abort', end)
+    if (causes.some(({ aborted }) => aborted)) end()
+    try {
+      const { ticker } = this.#options
+      return await ticker.tick(resourceId, {
+        signal: ended.signal,
+        remainingMs: () => lease.remainingMs(),
+      })
+    } finally {
+      for (const cause of causes) cause.removeEventListener('abort', end)
+    }
   }
 }

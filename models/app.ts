@@ -127,7 +127,7 @@ export class App {
     const parentId = parent instanceof Resource ? parent.id : parent
     return this.get(
       shape,
-      await this.#desk.create(kind, fields as Record<string, unknown>, parentId),
+      await this.#desk.create(kind, fields as Record<string, unknown>, parentId, options),
     )
   }
 

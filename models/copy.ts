@@ -73,10 +73,10 @@ export class Copy implements Backing {
   }
 
   /** @throws DESYNCHRONIZED when the resource was changed since it was read */
-  save = async (_because: Because): Promise<void> => {
+  save = async (because: Because): Promise<void> => {
     const fields = this.#view.change()
     if (!fields) return
-    await this.#parts.desk.commit({ fields }, null)
+    await this.#parts.desk.save(fields, because)
     this.#sheet.committed(fields)
     this.#view = this.#sheet.view()
   }
@@ -91,11 +91,11 @@ export class Copy implements Backing {
   async createChild(
     shape: ResourceShape,
     fields: Readonly<Record<string, unknown>>,
-    _because: Because,
+    because: Because,
   ): Promise<Held<ResourceClass>> {
     const { desk, registry, library } = this.#parts
     const kind = registry.of(shape)
-    return library.get(kind, await desk.create(kind, fields, this.id))
+    return library.get(kind, await desk.create(kind, fields, this.id, because))
   }
 
   children(shape: ResourceClass): Many<any> {

@@ -5,7 +5,7 @@ import type { Knex } from '../lib/database.ts'
 import { fault } from '../lib/errors.ts'
 import { newId } from '../lib/id.ts'
 import type { Store } from '../lib/store.ts'
-import type { Outcome, Unit } from '../lib/unit.ts'
+import type { FieldChange, Outcome, Unit } from '../lib/unit.ts'
 import type { Kind } from './kind.ts'
 import { authorOf, newEvent, newResource, newRun, type RequestParts } from './requests.ts'
 import { Rewinder } from './rewinder.ts'
@@ -107,14 +107,23 @@ export class Desk implements Verbs {
     kind: Kind,
     given: Readonly<Record<string, unknown>>,
     parentId: string | null,
+    because: Because,
   ): Promise<string> {
-    const made = newResource(this.#parts.requests, kind, given, parentId)
+    const made = newResource(this.#parts.requests, kind, given, parentId, because)
     await this.commit({ creates: [made] }, null).catch((thrown) => {
       if (thrown?.code === '23503')
         throw fault('RESOURCE_UNKNOWN', { kind: 'parent resource', id: parentId }, thrown)
       throw thrown
     })
     return made.id
+  }
+
+  /** Writes fields that were set from outside. @throws DESYNCHRONIZED when they were changed since they were read */
+  async save(fields: FieldChange, because: Because): Promise<void> {
+    await this.commit(
+      { fields: { ...fields, author: authorOf(because, this.#parts.requests) } },
+      null,
+    )
   }
 
   /**

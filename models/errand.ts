@@ -34,6 +34,7 @@ export class Errand {
   readonly #controller = new AbortController()
   readonly #round: Round
   readonly #onEnd: (errand: Errand) => void
+  #stopWatch: () => void = () => {}
 
   constructor({ round, taskId, effect, runnable, trial, onEnd }: ErrandOptions) {
     this.effect = effect
@@ -49,26 +50,26 @@ export class Errand {
 
   /** Nobody wants the answer any more. */
   cancel(): void {
+    this.#stopWatch()
     this.#controller.abort()
   }
 
   async #run(): Promise<void> {
-    const { signal: lost } = this.#round.lease
+    const { lease, time } = this.#round
     const { timeoutMs } = this.runnable.policy
     const cancel = () => this.cancel()
-    lost.addEventListener('abort', cancel, { once: true })
-    const settled = new AbortController()
-    const isLate = this.#round.time.sleep(timeoutMs, settled.signal).then((): Ending => {
-      const error = fault('EFFECT_TIMEOUT', { effect: this.effect.id, timeoutMs })
-      return { kind: 'error', error }
+    lease.signal.addEventListener('abort', cancel, { once: true })
+    const isLate = new Promise<Ending>((end) => {
+      const error = () => fault('EFFECT_TIMEOUT', { effect: this.effect.id, timeoutMs })
+      this.#stopWatch = time.after(timeoutMs, () => end({ kind: 'error', error: error() }))
     })
     const ending = await Promise.race([this.#work(), isLate])
-    settled.abort()
-    lost.removeEventListener('abort', cancel)
+    this.#stopWatch()
+    lease.signal.removeEventListener('abort', cancel)
     if (this.#controller.signal.aborted) return
     if (ending.kind === 'error') this.cancel()
     this.ending = ending
-    this.endedAt = this.#round.time.now()
+    this.endedAt = time.now()
     this.#onEnd(this)
   }
 

@@ -233,6 +233,12 @@ export interface ManyTasks {
 export type Self<F extends FieldMap, T extends string = never> = Resource &
   Values<F> & { readonly [K in T]: TaskHandle }
 
+/** The handle of any task of a held resource by its name, the life too. @throws TASK_UNKNOWN */
+export function taskOf(held: Resource, name: string): TaskHandle {
+  const backing = held[BACKING]
+  return new TaskHandle(backing, backing.kind.task(name).name)
+}
+
 const dressed = new WeakSet<object>()
 
 /** Makes an instance of a kind on a backing; its class is given its field and task properties once. */

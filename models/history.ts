@@ -5,7 +5,7 @@ import type { Knex } from '../lib/database.ts'
 /** One line of a task's history. */
 export interface HistoryLine {
   readonly task: string
-  readonly taskId: string
+  readonly taskId: string | null
   readonly step: number
   readonly from: string
   readonly to: string
@@ -44,32 +44,42 @@ export class History {
     this.#knex = knex
   }
 
-  /** The transitions of a resource's tasks, oldest first. */
+  /**
+   * What was done to a resource, oldest first: the transitions of its tasks, and what was made, set, sent
+   * or stopped from outside (task `(outside)`; `to` names the fields, or the task and the event).
+   */
   async lines(
     resourceId: string,
     { task, limit = 100 }: HistoryOptions = {},
   ): Promise<HistoryLine[]> {
-    const query = this.#knex('transitions')
+    const moves = this.#knex('transitions')
       .join('tasks', 'tasks.id', 'transitions.task_id')
       .where('tasks.resource_id', resourceId)
+      .select('tasks.name as task', 'task_id as taskId', 'transitions.step', 'from_state as from')
+      .select('to_state as to', 'event', 'actor', 'reason', 'at')
+    if (task !== undefined) moves.where('tasks.name', task)
+    const changes = this.#knex('changes')
+      .where('resource_id', resourceId)
+      .select(
+        this.#knex.raw("'(outside)' as task"),
+        this.#knex.raw('null::uuid as "taskId"'),
+        this.#knex.raw('coalesce(version, 0)::integer as step'),
+      )
+      .select(
+        this.#knex.raw(`'' as "from"`),
+        this.#knex.raw(`array_to_string(fields, ', ') as "to"`),
+      )
+      .select('event', 'actor', 'reason', 'at')
+    const all = task === undefined ? moves.unionAll(changes) : moves
+    const lines = await this.#knex
+      .from(all.as('line'))
       .orderBy([
         { column: 'at', order: 'desc' },
-        { column: 'transitions.step', order: 'desc' },
+        { column: 'step', order: 'desc' },
       ])
       .limit(Math.min(limit, MOST))
-      .select(
-        'tasks.name as task',
-        'task_id as taskId',
-        'transitions.step',
-        'from_state as from',
-        'to_state as to',
-        'event',
-        'actor',
-        'reason',
-        'at',
-      )
-    if (task !== undefined) query.where('tasks.name', task)
-    return (await query).reverse()
+      .select('*')
+    return lines.reverse()
   }
 
   /** The failures of a resource's tasks, oldest first. */

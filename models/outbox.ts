@@ -46,8 +46,9 @@ export class Outbox implements Verbs {
     kind: Kind,
     given: Readonly<Record<string, unknown>>,
     parentId: string | null,
+    because: Because,
   ): NewResource {
-    const made = newResource(this.#parts, kind, given, parentId)
+    const made = newResource(this.#parts, kind, given, parentId, because)
     this.#creates.push(made)
     return made
   }

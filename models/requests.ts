@@ -69,9 +69,10 @@ export function newResource(
   kind: Kind,
   given: Readonly<Record<string, unknown>>,
   parentId: string | null,
+  because: Because,
 ): NewResource {
   const fields: Record<string, Json> = kind.fields.encodeNew(given, parts.sealer)
-  return { id: newId(parts.time), kind: kind.name, parentId, fields }
+  return { id: newId(parts.time), kind: kind.name, parentId, fields, ...authorOf(because, parts) }
 }
 
 /** A machine that names wildcards takes any event; others only those they name. */

@@ -68,15 +68,12 @@ export class ResourceTicker implements Ticker {
 
   /** A nudge goes to this process only; what another one committed is seen by looking now and then. */
   #lookNowAndThen(round: Round): () => void {
-    const ended = new AbortController()
     const { time, lookMs } = this.#parts
-    const look = async () => {
-      while (!ended.signal.aborted) {
-        await time.sleep(lookMs, ended.signal)
-        if (!ended.signal.aborted) round.nudge()
-      }
+    const look = () => {
+      round.nudge()
+      stop = time.after(lookMs, look)
     }
-    void look()
-    return () => ended.abort()
+    let stop = time.after(lookMs, look)
+    return () => stop()
   }
 }

@@ -128,9 +128,9 @@ export class Round {
       write: (name, value) => view.write(name, value),
       save: null,
       reload: null,
-      createChild: async (shape, fields) => {
+      createChild: async (shape, fields, because) => {
         const kind = this.parts.registry.of(shape)
-        const made = outbox.create(kind, fields, this.#resourceId)
+        const made = outbox.create(kind, fields, this.#resourceId, because)
         return hold(new Draft(made, kind, this.parts.sealer, outbox))
       },
       children: (shape) => this.parts.children(shape, this.#resourceId, outbox),

@@ -47,7 +47,7 @@ export class Sheet {
   }
 
   read(name: string): unknown {
-    return this.fields.decode(name, this.#known[name], this.sealer)
+    return frozen(this.fields.decode(name, this.#known[name], this.sealer))
   }
 
   view(): View {
@@ -119,4 +119,14 @@ export class View {
     }
     return this.#sheet.change(set, unset)
   }
+}
+
+/** What was read is shared: changing it in place would be neither stored nor noticed, so it throws. */
+function frozen(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  if (Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype) {
+    for (const part of Object.values(value)) frozen(part)
+    return Object.freeze(value)
+  }
+  return value
 }

@@ -1,6 +1,6 @@
 // A server: a rented machine that is brought up, watched, replaced when it dies, and given back.
-// Promise: at rest it has one machine or none. Orders carry the step's key, so a lost answer rents no
-// second machine, and giving back asks the cloud what is ours instead of trusting what we remember.
+// Promise: an order carries the step's key, so a lost answer rents no second machine; giving back asks
+// the cloud what is ours instead of trusting what we remember.
 import {
   effect,
   field,

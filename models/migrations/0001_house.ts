@@ -22,6 +22,21 @@ export const house: Migration = {
       CREATE INDEX resources_by_kind ON resources (kind, id);
       CREATE INDEX resources_by_parent ON resources (parent_id) WHERE parent_id IS NOT NULL;
 
+      -- What was done to a resource from outside, by whom and why; what a step does is in its transition.
+      CREATE TABLE changes (
+        id bigserial PRIMARY KEY,
+        resource_id uuid NOT NULL REFERENCES resources ON DELETE CASCADE,
+        version bigint,
+        event text NOT NULL,
+        fields text[] NOT NULL,
+        actor text NOT NULL,
+        reason text,
+        unit_id uuid NOT NULL,
+        at timestamptz NOT NULL
+      );
+      CREATE INDEX changes_by_resource ON changes (resource_id, id);
+      CREATE INDEX changes_by_unit ON changes (unit_id);
+
       -- Who ticks a resource: every claim raises the fence, every commit must still hold it.
       CREATE TABLE leases (
         resource_id uuid PRIMARY KEY REFERENCES resources ON DELETE CASCADE,
@@ -131,7 +146,7 @@ export const house: Migration = {
 
   async down(knex: Knex) {
     await knex.raw(`
-      DROP TABLE locks, failures, events, dues, transitions, tasks, leases, resources;
+      DROP TABLE locks, failures, events, dues, transitions, tasks, leases, changes, resources;
       DROP FUNCTION refuse_rewriting();
     `)
   },

@@ -24,7 +24,20 @@ test('carries 1,000 vessels to their end', { deadlineMs: 100_000 }, async () => 
     const after = await scene.steps()
     assert.equal(await scene.breaches(), [])
     const t4 = time.monotonic()
-    console.log('note: launch', t1 - t0, 'start', t2 - t1, 'run', t3 - t2, 'check', t4 - t3, 'steps/s', (after - before) / (t3 - t2) * 1000, JSON.stringify(scene.processes.counts()), repeated(scene.sink.seen))
+    console.log(
+      'note: launch',
+      t1 - t0,
+      'start',
+      t2 - t1,
+      'run',
+      t3 - t2,
+      'check',
+      t4 - t3,
+      'steps/s',
+      ((after - before) / (t3 - t2)) * 1000,
+      JSON.stringify(scene.processes.counts()),
+      repeated(scene.sink.seen),
+    )
   } finally {
     await scene.close()
   }

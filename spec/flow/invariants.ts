@@ -57,7 +57,7 @@ const QUESTIONS: Readonly<Record<string, string>> = {
 }
 
 /** The keys of all effects that led to a step: the step before has the effect and its incarnation. */
-const COMMITTED_KEYS = `
+export const COMMITTED_KEYS = `
   SELECT x.task_id || ':' || (e->>'armedAt') || ':' || (e->>'id') AS key
   FROM transitions x JOIN transitions b ON b.task_id = x.task_id AND b.step = x.base,
        jsonb_array_elements(b.snapshot->'effects') AS e
@@ -91,7 +91,8 @@ async function unseen({ sql, seen, vessels }: Evidence): Promise<string[]> {
   const missing = rows.filter(({ key }) => !keys.has(key))
   const breaches = missing.length > 0 ? [`${missing.length} steps without their effect`] : []
   const expected = EFFECTS_EACH * vessels
-  if (rows.length !== expected) breaches.push(`${rows.length} effects led to a step, not ${expected}`)
+  if (rows.length !== expected)
+    breaches.push(`${rows.length} effects led to a step, not ${expected}`)
   if (keys.size !== expected) breaches.push(`${keys.size} effects were seen, not ${expected}`)
   return breaches
 }
@@ -133,7 +134,8 @@ async function remainsIn(redis: Redis, schema: string): Promise<string[]> {
     if (key.startsWith(`{${schema}}`) && key.endsWith(':active')) {
       breaches.push(`${await redis.llen(key)} tickets are in hand`)
     }
-    if ((await contents(redis, key)).includes(CANARY)) breaches.push(`the key ${key} shows a secret`)
+    if ((await contents(redis, key)).includes(CANARY))
+      breaches.push(`the key ${key} shows a secret`)
   }
   return breaches
 }

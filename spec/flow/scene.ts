@@ -6,13 +6,13 @@ import { type Environment, readConfig } from '../../lib/config.ts'
 import { Database } from '../../lib/database.ts'
 import { newToken } from '../../lib/id.ts'
 import { Keyring } from '../../lib/keyring.ts'
-import { Secret } from '../../lib/secret.ts'
-import { Processes } from '../support/processes.ts'
+import { SystemTime } from '../../lib/time.ts'
+import { Processes, type StaffProcess } from '../support/processes.ts'
 import { databaseUrl, redisUrl } from '../support/services.ts'
 import { Sink } from '../support/sink.ts'
 import { until } from '../support/wait.ts'
-import { breachesIn } from './invariants.ts'
-import { CANARY, type Vessel, vesselTelling } from './processes/workload.ts'
+import { breachesIn, COMMITTED_KEYS } from './invariants.ts'
+import { launch, type Vessel, vesselTelling } from './processes/workload.ts'
 
 export interface SceneOptions {
   /** The PostgreSQL to use; that of the environment unless told. */
@@ -31,11 +31,10 @@ const BRISK: Environment = {
   ESCAPEMENT_CONCURRENCY: '10',
   ESCAPEMENT_GRACE_MS: '5000',
 }
+const time = new SystemTime()
 const SCRIPT = 'spec/flow/processes/staff.ts'
 /** Vessels launched at the same time. */
 const LAUNCHING = 8
-/** One vessel in this many has a rung that breaks once. */
-const FRAIL_EACH = 10
 
 export class Scene {
   readonly app: App
@@ -90,7 +89,7 @@ export class Scene {
     const hand = async () => {
       while (ids.length + inHand < count) {
         inHand++
-        const id = await this.#launchOne(this.#vessels + ids.length + inHand)
+        const id = await launch(this.app, this.#Vessel, this.#vessels + ids.length + inHand)
         inHand--
         ids.push(id)
       }
@@ -99,16 +98,6 @@ export class Scene {
     await Promise.all(Array.from({ length: LAUNCHING }, hand))
     this.#vessels += count
     return ids
-  }
-
-  /** The pulse first: the climb sends it an event, which must find it alive. */
-  async #launchOne(number: number): Promise<string> {
-    const token = `${CANARY} in a field`
-    const isFrail = number % FRAIL_EACH === 0
-    const vessel = await this.app.create(this.#Vessel, { label: `vessel ${number}`, token, isFrail })
-    await vessel.pulse.start()
-    await vessel.climb.start({ pass: new Secret(`${CANARY} in an argument`) } as never)
-    return vessel.id
   }
 
   sql = async (text: string, params?: readonly unknown[]): Promise<any[]> =>
@@ -121,16 +110,21 @@ export class Scene {
 
   /** How many tasks are still under way. */
   async underWay(): Promise<number> {
-    return (await this.sql('SELECT count(*) AS count FROM tasks WHERE finished_at IS NULL'))[0].count
+    return (await this.sql('SELECT count(*) AS count FROM tasks WHERE finished_at IS NULL'))[0]
+      .count
   }
 
   /** When so many more steps are committed: in the middle of things. */
-  async stepsMore(more: number, deadlineMs = 20_000): Promise<void> {
-    const before = await until(() => this.steps().then((steps) => ({ steps })), {
-      what: 'the database answered',
-    })
+  async stepsMore(more: number, deadlineMs = 30_000): Promise<void> {
+    const answered = { what: 'the database answered', deadlineMs }
+    const { before } = await until(async () => ({ before: await this.steps() }), answered)
     const what = `${more} more steps were committed`
-    await until(async () => (await this.steps()) >= before.steps + more, { what, deadlineMs })
+    await until(async () => (await this.steps()) >= before + more, { what, deadlineMs })
+  }
+
+  /** Starts processes side by side, in the order of their roles. */
+  staff(...roles: ('clock' | 'worker')[]): Promise<StaffProcess[]> {
+    return Promise.all(roles.map((role) => this.processes.start(role)))
   }
 
   /** When no task is under way any more. */
@@ -139,18 +133,45 @@ export class Scene {
     await until(async () => (await this.underWay()) === 0, { what, deadlineMs })
   }
 
+  /** Which effects this process began and no step has come of: what it has in hand. */
+  async inHandOf({ pid }: StaffProcess): Promise<string[]> {
+    const done = new Set((await this.sql(COMMITTED_KEYS)).map(({ key }) => key))
+    const begun = this.sink.seen.filter((seen) => seen.pid === pid).map(({ key }) => key)
+    return [...new Set(begun)].filter((key) => !done.has(key))
+  }
+
+  /** When a step has come of each of these effects; answers how long that took, in milliseconds. */
+  async recovered(keys: readonly string[], deadlineMs = 30_000): Promise<number> {
+    const startedAt = time.monotonic()
+    const what = `${keys.length} effects of the lost process had led to their step`
+    const isDone = async () => {
+      const done = new Set((await this.sql(COMMITTED_KEYS)).map(({ key }) => key))
+      return keys.every((key) => done.has(key))
+    }
+    await until(isDone, { what, deadlineMs })
+    return Math.round(time.monotonic() - startedAt)
+  }
+
   /** Looks at everything, once all locks and tickets had their time to be given back. */
   async breaches(): Promise<string[]> {
     const redis = new Redis(this.#redisUrl)
     const reported = this.processes.all.flatMap(({ told }) =>
       told
-        .filter(({ event }) => event === 'task.stepped')
+        .filter((one) => one.told === 'task.stepped')
         .map(({ taskId, step }) => ({ taskId, step })),
     )
     const { sql, schema, sink, processes } = this
     const { seen } = sink
     const look = () =>
-      breachesIn({ sql, schema, redis, seen, reported, vessels: this.#vessels, output: processes.output })
+      breachesIn({
+        sql,
+        schema,
+        redis,
+        seen,
+        reported,
+        vessels: this.#vessels,
+        output: processes.output,
+      })
     const what = 'locks and tickets were given back'
     const isWell = async () => (await look()).length === 0
     await until(isWell, { what, deadlineMs: 5_000 }).catch(() => {})

@@ -117,22 +117,24 @@ export function compile({ root }: Chart, log: unknown[]): AnyStateMachine {
   const at = new Map(nodes.map((shape, index) => [shape, index]))
   const node = (shape: Shape): any => {
     const id = `n${at.get(shape)}`
-    if (isHistory(shape)) return { id, type: 'history', history: depth(shape) }
     if (shape.type === 'final') return { id, type: 'final', entry: shape.entry.map(act) }
     const own = { id, ...behaviour(shape, at.get(shape) as number, nodes.length) }
     if (shape.type === 'leaf') return own
     const ordinary = shape.children.filter((child) => !isHistory(child))
     // A parent of histories alone has nowhere to be: it becomes a leaf.
     if (ordinary.length === 0) return own
-    const states = Object.fromEntries(
-      shape.children.map((child) => [`s${at.get(child)}`, node(child)]),
-    )
-    if (shape.type === 'parallel') return { ...own, type: 'parallel', states }
-    return { ...own, initial: `s${at.get(ordinary[0] as Shape)}`, states }
+    const statesOf = (children: readonly Shape[]) =>
+      Object.fromEntries(children.map((child) => [`s${at.get(child)}`, node(child)]))
+    if (shape.type === 'parallel') return { ...own, type: 'parallel', states: statesOf(ordinary) }
+    const first = at.get(ordinary[0] as Shape)
+    const histories = shape.children.filter(isHistory).map((child) => [
+      `s${at.get(child)}`,
+      { id: `n${at.get(child)}`, type: 'history', history: depth(child), target: `s${first}` },
+    ])
+    const states = { ...statesOf(ordinary), ...Object.fromEntries(histories) }
+    return { ...own, initial: `s${first}`, states }
   }
-  // Nodes beneath a parent that became a leaf are not there to be targeted.
   const config = node(root)
-  const there = idsIn(config)
   return setup({
     actions: {
       record: (_, { n }: { n: number }) => void log.push(n),
@@ -145,9 +147,9 @@ export function compile({ root }: Chart, log: unknown[]): AnyStateMachine {
         ((context as any)[key] ?? 0) < below,
     },
   }).createMachine({
-    ...prune(config, there),
+    ...prune(config, namesIn(config)),
     id: 'n0',
-    context: ({ input }: any) => ({ a: 0, b: 0, own: 0, given: input }),
+    context: ({ input }: any) => ({ a: 0, b: 0, own: 0, given: input ?? null }),
     output: ({ context }: any) => ({ a: context.a, b: context.b }),
   } as never) as unknown as AnyStateMachine
 }
@@ -205,18 +207,32 @@ function act({ kind, n }: Deed): any {
   return kind === 'raise' ? raise({ type: 'R' }) : emit({ type: 'out', n } as never)
 }
 
-function idsIn(config: any): Set<string> {
-  const inner = Object.values(config.states ?? {}).flatMap((child) => [...idsIn(child)])
-  return new Set([`#${config.id}`, ...inner])
+/** Every node there is, and for a history the parent it remembers for. */
+function namesIn(config: any): Map<string, string | null> {
+  const found = new Map<string, string | null>()
+  const walk = (node: any, parent: string) => {
+    found.set(`#${node.id}`, node.type === 'history' ? parent : null)
+    for (const child of Object.values(node.states ?? {})) walk(child, node.id)
+  }
+  walk(config, '')
+  return found
 }
 
-/** Rules to nodes that are not there go nowhere instead. */
-function prune(value: any, there: ReadonlySet<string>): any {
-  if (Array.isArray(value)) return value.map((item) => prune(item, there))
+/**
+ * Rules to nodes that are not there go nowhere instead. So do rules from inside a state to its own
+ * history: XState (5.33) then enters again what it never left, and timers are armed twice.
+ */
+function prune(value: any, names: Map<string, string | null>, inside: string[] = []): any {
+  if (Array.isArray(value)) return value.map((item) => prune(item, names, inside))
   if (Object.getPrototypeOf(value ?? 0) !== Object.prototype) return value
+  const here = typeof value.id === 'string' ? [...inside, value.id] : inside
+  const isLost = (target: unknown) => {
+    if (typeof target !== 'string' || !target.startsWith('#')) return false
+    return !names.has(target) || inside.includes(names.get(target) ?? '')
+  }
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([key, item]) => !(key === 'target' && !there.has(item as string)))
-      .map(([key, item]) => [key, prune(item, there)]),
+      .filter(([key, item]) => !(key === 'target' && isLost(item)))
+      .map(([key, item]) => [key, prune(item, names, here)]),
   )
 }

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { until } from './wait.ts'
 
 /** One line a child printed: an event of the house. */
-export type Told = { readonly event: string } & Readonly<Record<string, any>>
+export type Told = { readonly told: string } & Readonly<Record<string, any>>
 
 export interface Ending {
   readonly code: number | null
@@ -45,7 +45,7 @@ export class StaffProcess {
 
   /** How often it told this event. */
   count(event: string): number {
-    return this.told.filter((one) => one.event === event).length
+    return this.told.filter(({ told }) => told === event).length
   }
 
   /** Sends a signal; does not wait for what it does. */
@@ -111,8 +111,8 @@ export class Processes {
   /** How often each event was told, for a spec that wants to say what it saw. */
   counts(): Record<string, number> {
     const counts: Record<string, number> = {}
-    for (const { event } of this.all.flatMap(({ told }) => told)) {
-      counts[event] = (counts[event] ?? 0) + 1
+    for (const { told } of this.all.flatMap(({ told }) => told)) {
+      counts[told] = (counts[told] ?? 0) + 1
     }
     return counts
   }

@@ -89,7 +89,9 @@ export class Sink {
     this.#sockets.add(socket)
     socket.on('error', () => {})
     socket.on('close', () => this.#sockets.delete(socket))
-    createInterface({ input: socket }).on('line', async (line) => {
+    // A teller that was killed resets its connection; the reader passes that on.
+    const lines = createInterface({ input: socket }).on('error', () => {})
+    lines.on('line', async (line) => {
       const { id, pid, ...deed } = JSON.parse(line)
       await this.#note(deed, pid)
       socket.write(`${id}\n`)

@@ -6,7 +6,13 @@ import { worldAt } from '../../support/sink.ts'
 import { vesselTelling } from './workload.ts'
 
 /** Told too often to be of use, one by one. */
-const CHATTER = new Set(['clock.beat', 'tick.started', 'tick.done', 'effect.started', 'effect.done'])
+const CHATTER = new Set([
+  'clock.beat',
+  'tick.started',
+  'tick.done',
+  'effect.started',
+  'effect.done',
+])
 const DRAINED = 0
 const HURRIED = 143
 
@@ -17,7 +23,7 @@ process.stdin.on('end', () => process.exit(1)).resume()
 const Vessel = vesselTelling(worldAt(Number(process.env.FLOW_WORLD)))
 const app = await createApp({ resources: [Vessel], actor: 'flow' })
 app.events.on('*', (payload, event) => {
-  if (!CHATTER.has(event)) say({ event, ...readable(payload) })
+  if (!CHATTER.has(event)) say({ told: event, ...readable(payload) })
 })
 
 let isLeaving = false
@@ -30,7 +36,7 @@ process.on('SIGTERM', async () => {
 
 if (process.argv[2] === 'clock') app.startClock()
 else await app.startWorker()
-say({ event: 'ready' })
+say({ told: 'ready' })
 
 /** Errors have no enumerable parts; their words are what a reader wants. */
 function readable(payload: object): object {

@@ -3,7 +3,16 @@
 // word CANARY is in every secret and nowhere else.
 import { setup } from 'xstate'
 import * as z from 'zod'
-import { action, effect, field, Resource, Secret, secret, steps } from '../../../bin/index.ts'
+import {
+  type App,
+  action,
+  effect,
+  field,
+  Resource,
+  Secret,
+  secret,
+  steps,
+} from '../../../bin/index.ts'
 import type { StepWork } from '../../../models/steps.ts'
 import type { Tell } from '../../support/sink.ts'
 
@@ -67,7 +76,9 @@ export function vesselTelling(tell: Tell) {
           work: {
             initial: 'knocking',
             states: {
-              knocking: { invoke: { src: 'knock', onDone: { target: 'resting', actions: 'count' } } },
+              knocking: {
+                invoke: { src: 'knock', onDone: { target: 'resting', actions: 'count' } },
+              },
               resting: { after: { [REST_MS]: { target: 'rested', actions: 'count' } } },
               rested: { type: 'final' },
             },
@@ -101,3 +112,16 @@ export function vesselTelling(tell: Tell) {
 }
 
 export type Vessel = ReturnType<typeof vesselTelling>
+
+/** One vessel in this many has a rung that breaks once. */
+const FRAIL_EACH = 10
+
+/** Makes a vessel and starts its tasks: the pulse first, for the climb sends it an event. */
+export async function launch(app: App, shape: Vessel, number: number): Promise<string> {
+  const isFrail = number % FRAIL_EACH === 0
+  const fields = { label: `vessel ${number}`, token: `${CANARY} in a field`, isFrail }
+  const vessel = await app.create(shape, fields)
+  await vessel.pulse.start()
+  await vessel.climb.start({ pass: new Secret(`${CANARY} in an argument`) } as never)
+  return vessel.id
+}

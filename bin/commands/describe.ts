@@ -1,0 +1,121 @@
+// `escapement describe` and `escapement history`: one resource, now and before.
+// Promise: reads only; secrets stay masked and event payloads are not shown.
+import { type Command } from 'commander'
+import type { FailureLine, HistoryLine } from '../../models/index.ts'
+import type { RunLine } from '../../models/query.ts'
+import { type Door, doing, type Globals, type Opened } from '../door.ts'
+import { resourceValue, runValue } from '../lists.ts'
+import { cell, moment, table } from '../print.ts'
+import { resourceWord, whole } from '../words.ts'
+
+/** How much of each list `describe` shows. */
+const MOST = 20
+
+export function describeCommands(program: Command, door: Door): void {
+  const describe = program
+    .command('describe <kind/id>')
+    .description('a resource: fields, tasks, what they wait for, failures, children')
+  doing(describe, ([word], globals) =>
+    door.withApp(globals, async (opened) => {
+      const value = await gather(opened, word)
+      door.show(globals, value, () => paragraphs(value))
+    }),
+  )
+  const history = program
+    .command('history <kind/id> [task]')
+    .description('the steps of a resource, oldest first')
+    .option('--limit <n>', 'the latest so many', whole('--limit', 1, 10_000), 100)
+  doing<Globals & { limit: number }>(history, ([word, task], globals) =>
+    door.withApp(globals, (opened) => printHistory(door, opened, globals, word, task)),
+  )
+}
+
+type Described = Awaited<ReturnType<typeof gather>>
+
+async function gather(opened: Opened, word: string) {
+  const { app, query } = opened
+  const { kind, id } = resourceWord(word)
+  const held = (await app.getByName(kind, id)).toJSON() as {
+    id: string
+    kind: string
+    state: string
+    parentId: string | null
+    fields: Record<string, unknown>
+  }
+  const runs = await query.runs({ resourceId: held.id, limit: MOST })
+  const tasks = await Promise.all(runs.map((run) => withWaiting(opened, run)))
+  const failures = await app.history.failures(held.id, { limit: MOST })
+  const children = await query.resources({ parentId: held.id, limit: MOST })
+  return {
+    ...held,
+    tasks,
+    failures: failures.map(failureValue),
+    children: children.map(resourceValue),
+  }
+}
+
+async function withWaiting({ query }: Opened, run: RunLine) {
+  const { kind: _, resourceId: __, ...value } = runValue(run)
+  if (run.finishedAt !== null) return { ...value, mailbox: 0, timers: [] }
+  const { mailbox, timers } = await query.waiting(run.taskId, run.task)
+  return { ...value, mailbox, timers: timers.map((one) => ({ ...one, dueAt: moment(one.dueAt) })) }
+}
+
+const failureValue = (failure: FailureLine) => ({ ...failure, at: moment(failure.at) })
+
+function paragraphs({ kind, id, state, parentId, fields, tasks, failures, children }: Described) {
+  const timers = tasks.flatMap((run) => run.timers.map((one) => [run.task, one.event, one.dueAt]))
+  return [
+    `${cell(`${kind}/${id}`)}\n`,
+    pairsOf({ state, parent: parentId }),
+    titled('Fields', pairsOf(fields)),
+    titled('Tasks', table(TASK_HEAD, tasks.map(taskRow))),
+    titled('Timers', table(['task', 'event', 'due'], timers)),
+    titled('Failures', table(FAILURE_HEAD, failures.map(failureRow))),
+    titled('Children', table(['resource', 'state'], children.map(childRow))),
+  ].join('')
+}
+
+const TASK_HEAD = ['task', 'status', 'state', 'step', 'due', 'mailbox', 'run']
+const taskRow = (run: Described['tasks'][number]) => [
+  ...[run.task, run.status, run.state, run.step, run.dueAt, run.mailbox, run.taskId],
+]
+const FAILURE_HEAD = ['at', 'task', 'step', 'effect', 'attempt', 'error', 'message']
+const failureRow = (one: Described['failures'][number]) => [
+  ...[one.at, one.task, one.step, one.effect, one.attempt, one.code ?? one.class, one.message],
+]
+const childRow = (one: Described['children'][number]) => [`${one.kind}/${one.id}`, one.state]
+
+const titled = (title: string, text: string) => (text === '' ? '' : `\n${title}\n${indented(text)}`)
+const indented = (text: string) => text.replace(/^(?=.)/gm, '  ')
+
+function pairsOf(values: Readonly<Record<string, unknown>>): string {
+  const width = Math.max(0, ...Object.keys(values).map((name) => name.length))
+  const lines = Object.entries(values).map(([name, value]) => `${name.padEnd(width)}  ${cell(value)}\n`)
+  return lines.join('')
+}
+
+async function printHistory(
+  door: Door,
+  { app }: Opened,
+  options: Globals & { limit: number },
+  word: string,
+  task: string | undefined,
+): Promise<void> {
+  const { kind, id } = resourceWord(word)
+  const held = await app.getByName(kind, id)
+  if (task !== undefined) app.registry.find(held.kind).task(task)
+  const { limit } = options
+  const lines = await app.history.lines(held.id, { limit, ...(task !== undefined && { task }) })
+  const values = lines.map((line) => ({ ...line, at: moment(line.at) }))
+  door.show(options, values, () => historyTable(lines, options.output === 'wide'))
+}
+
+function historyTable(lines: readonly HistoryLine[], isWide: boolean): string {
+  const head = ['at', 'task', 'step', 'from', 'to', 'event', 'actor', 'reason']
+  const rows = lines.map(({ at, task, step, from, to, event, actor, reason, taskId }) => [
+    ...[moment(at), task, step, from, to, event, actor, reason],
+    ...(isWide ? [taskId] : []),
+  ])
+  return rows.length === 0 ? 'Nothing happened yet.\n' : table(isWide ? [...head, 'run'] : head, rows)
+}

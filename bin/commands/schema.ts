@@ -1,0 +1,103 @@
+// `escapement setup`, `migrate` and `teardown`: the tables, made, brought up to date and dropped.
+// Promise: safe to run again and from many places at once; nothing is dropped unless somebody said so.
+import { createInterface } from 'node:readline/promises'
+import type { Command } from 'commander'
+import type { Config } from '../../lib/config.ts'
+import type { Database } from '../../lib/database.ts'
+import { fault } from '../../lib/errors.ts'
+import { keysFileOf, loadKeyring } from '../../lib/keys.ts'
+import { migrations } from '../../models/index.ts'
+import { migrateAll, queueSchema, withDatabase } from '../database.ts'
+import { type Door, doing, type Globals } from '../door.ts'
+import { table } from '../print.ts'
+
+interface Migrate extends Globals {
+  readonly down?: boolean
+  readonly status?: boolean
+  readonly yes?: boolean
+}
+
+export function schemaCommands(program: Command, door: Door): void {
+  const setup = program
+    .command('setup')
+    .description('migrate, and make the keys of an embedded folder')
+  doing(setup, async (_args, options) => {
+    const config = door.config(options)
+    const keyring = loadKeyring(config)
+    const ran = await withDatabase(config, { make: true }, (database) => migrateAll(config, database))
+    const value = { schema: config.schema, ran, keys: keyring.fingerprints() }
+    const keys = keysFileOf(config) ?? 'ESCAPEMENT_KEYS'
+    door.tell(options, value, `${ranSentence(config, ran)} Keys are in ${keys}.`)
+  })
+  const migrate = program
+    .command('migrate')
+    .description('bring the tables up to date')
+    .option('--down', 'take back the last migrations instead, with all their data')
+    .option('--status', 'only tell which were run')
+    .option('--yes', 'do not ask before taking back')
+  doing<Migrate>(migrate, (_args, options) => migrating(door, options))
+  const teardown = program
+    .command('teardown')
+    .description('drop the schemas, with all data')
+    .option('--yes', 'do not ask')
+  doing<Migrate>(teardown, (_args, options) => tearingDown(door, options))
+}
+
+async function migrating(door: Door, options: Migrate): Promise<void> {
+  const config = door.config(options)
+  const { schema } = config
+  if (options.status) {
+    const pending = await withDatabase(config, { make: false }, (database) => database.pending())
+    return showStatus(door, options, schema, pending)
+  }
+  if (options.down) {
+    await confirm(door, options, schema, `takes back tables of the schema "${schema}" with all their data`)
+    const back = await withDatabase(config, { make: false }, (database) => database.rollback())
+    const sentence = back.length > 0 ? `Took back ${back.join(', ')}.` : 'There was nothing to take back.'
+    return door.tell(options, { schema, back }, sentence)
+  }
+  const ran = await withDatabase(config, { make: true }, (database) => migrateAll(config, database))
+  door.tell(options, { schema, ran }, ranSentence(config, ran))
+}
+
+function ranSentence({ schema }: Config, ran: readonly string[]): string {
+  if (ran.length === 0) return `The schema "${schema}" is up to date.`
+  return `The schema "${schema}" is up to date: ran ${ran.join(', ')}.`
+}
+
+function showStatus(door: Door, options: Globals, schema: string, pending: readonly string[]): void {
+  const rows = migrations.map(({ name }) => ({ name, ran: !pending.includes(name) }))
+  door.show(options, { schema, migrations: rows }, () =>
+    table(['migration', 'ran'], rows.map(({ name, ran }) => [name, ran ? 'yes' : 'no'])),
+  )
+}
+
+async function tearingDown(door: Door, options: Migrate): Promise<void> {
+  const config = door.config(options)
+  const schemas = [config.schema, queueSchema(config)]
+  const named = schemas.map((name) => `"${name}"`).join(' and ')
+  await confirm(door, options, config.schema, `drops the schemas ${named} with all their data`)
+  await withDatabase(config, { make: false }, (database) => drop(database, schemas))
+  door.tell(options, { dropped: schemas }, `Dropped ${named}.`)
+}
+
+/** Names of schemas are checked by the configuration: small letters, digits, underscores. */
+async function drop(database: Database, schemas: readonly string[]): Promise<void> {
+  await database.transaction(async (runner) => {
+    for (const schema of schemas) await runner.query(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`)
+  })
+}
+
+/** Asks a person to type the name of the schema; a script must say --yes. @throws CONFIRMATION_MISSING */
+async function confirm({ street }: Door, { yes }: Migrate, schema: string, deed: string): Promise<void> {
+  if (yes) return
+  if (!street.input.isTTY) throw fault('CONFIRMATION_MISSING', { deed })
+  const asker = createInterface({ input: street.input, output: street.err.stream })
+  try {
+    const question = `This ${deed}. Type the name of the schema to go on: `
+    const answer = await asker.question(question, { signal: street.stopped })
+    if (answer.trim() !== schema) throw fault('CONFIRMATION_MISSING', { deed })
+  } finally {
+    asker.close()
+  }
+}

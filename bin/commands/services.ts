@@ -1,0 +1,62 @@
+// `escapement clock`, `worker` and `solo`: processes to be kept running by a supervisor.
+// Promise: logs in JSON, drains on the first signal, ends at once on the second, and never lives on
+// as a worker that works no more.
+import type { Command } from 'commander'
+import { fault } from '../../lib/errors.ts'
+import { logEvents } from '../../lib/log.ts'
+import type { App } from '../../models/index.ts'
+import { type Door, doing, type Globals, type Opened } from '../door.ts'
+import { whole } from '../words.ts'
+
+interface Options extends Globals {
+  readonly concurrency?: number
+}
+
+export function serviceCommands(program: Command, door: Door): void {
+  const concurrency = whole('--concurrency', 1, 1_000)
+  const clock = program.command('clock').description('run a clock: it finds what is due')
+  const worker = program
+    .command('worker')
+    .description('run a worker: it ticks what is due')
+    .option('--concurrency <n>', 'how many resources at once', concurrency)
+  const solo = program
+    .command('solo')
+    .description('run clock and worker in one process')
+    .option('--concurrency <n>', 'how many resources at once', concurrency)
+  serving(door, clock, ['clock'], async (app) => app.startClock())
+  serving(door, worker, ['worker'], (app) => app.startWorker())
+  serving(door, solo, ['clock', 'worker'], (app) => app.start())
+}
+
+function serving(
+  door: Door,
+  command: Command,
+  roles: readonly string[],
+  start: (app: App) => Promise<void>,
+): void {
+  doing<Options>(command, async (_args, options) => {
+    const { street, time } = door
+    street.isService = true
+    if (options.concurrency) street.env.ESCAPEMENT_CONCURRENCY = String(options.concurrency)
+    await door.withApp(options, async ({ app, config }: Opened) => {
+      const write = (line: string) => street.out.write(line)
+      logEvents(app.events, { level: config.logLevel, time, write })
+      app.events.emit('app.started', { setting: config.setting, roles: roles.join(', ') })
+      await start(app)
+      await untilStopped(door, app)
+      await app.close()
+      app.events.emit('app.stopped', {})
+    })
+  })
+}
+
+/** @throws WORKER_BLIND when the worker stopped and nobody asked it to */
+async function untilStopped({ street }: Door, app: App): Promise<void> {
+  const { stopped } = street
+  const isBlind = await new Promise<boolean>((resolve) => {
+    if (stopped.aborted) resolve(false)
+    stopped.addEventListener('abort', () => resolve(false), { once: true })
+    app.events.on('worker.stopped', () => resolve(true))
+  })
+  if (isBlind) throw fault('WORKER_BLIND')
+}

@@ -1,0 +1,132 @@
+// The documentation is true: its code compiles and runs, and what it names exists.
+// timeout: 300s
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import ts from 'typescript'
+import { describeVariables } from '../lib/config.ts'
+import { type Block, blocksOf, commandsIn, linksIn, rowsOf, runnable } from './support/pages.ts'
+import { assert, suite } from './support/suite.ts'
+import { readTree } from './support/tree.ts'
+
+const tree = readTree()
+const paths = new Set(tree.map(({ path }) => path))
+const pages = tree.filter(({ path }) => /^(README|(docs|examples)\/.*)\.md$/.test(path))
+const textOf = (path: string) => pages.find((page) => page.path === path)?.text ?? ''
+const blocks = pages.flatMap(({ path, text }) => blocksOf(path, text))
+
+const docs = suite('the documentation')
+
+/** A folder inside the repository, so that `escapement`, zod and xstate are found; no part of it. */
+mkdirSync('.escapement', { recursive: true })
+const folder = resolve(mkdtempSync(join('.escapement', 'docs-')))
+docs.after(() => rmSync(folder, { recursive: true, force: true }))
+
+docs('has no link that leads nowhere', () => {
+  for (const { path, text } of pages) {
+    for (const link of linksIn(text)) {
+      const target = join(dirname(path), link.split('#')[0] ?? '')
+      assert.ok(link.startsWith('#') || paths.has(target), `${path} links to ${link}`)
+    }
+  }
+})
+
+docs('names only files that exist', () => {
+  for (const { path, text } of pages) {
+    for (const [, file] of text.matchAll(
+      /`((?:lib|models|plugins|bin|spec|examples)\/[\w./-]+)`/g,
+    )) {
+      assert.ok(existsSync(file as string), `${path} names ${file}`)
+    }
+  }
+})
+
+docs('names only commands that exist', async () => {
+  const { buildProgram } = await import('../bin/program.ts')
+  const program = buildProgram({} as never, '0')
+  for (const { path, text } of pages) {
+    for (const command of commandsIn(text)) {
+      let at = program
+      for (const word of command) {
+        const found = at.commands.find((one) => one.name() === word || one.aliases().includes(word))
+        if (!found && at.commands.length === 0) break
+        assert.ok(found, `${path} names the command ${command.join(' ')}`)
+        at = found
+      }
+    }
+  }
+})
+
+docs('lists every variable of the environment', () => {
+  const rows = rowsOf(textOf('docs/configuration.md')).filter(([name]) => name?.startsWith('`'))
+  const code = (text: string) => (text === '' ? '' : `\`${text}\``)
+  const declared = describeVariables().map(({ name, byDefault, purpose }) => [
+    code(name),
+    code(byDefault),
+    purpose,
+  ])
+  assert.equal(rows, declared)
+})
+
+docs('compiles', { deadlineMs: 120_000 }, () => {
+  assert.equal(problemsOf(blocks.map(written)), [])
+})
+
+docs('would not compile with a field that does not exist', { deadlineMs: 120_000 }, () => {
+  const text = textOf('docs/resources.md').replace('resource.rings += 1', 'resource.rungs += 1')
+  const [planted] = blocksOf('planted', text).filter((block) => block.text.includes('rungs'))
+  const [problem] = problemsOf([written(planted as Block)])
+  assert.match(problem ?? '', `'rungs' does not exist`)
+})
+
+for (const block of blocks.filter(({ isRun }) => isRun)) {
+  docs(`runs ${block.name}`, { deadlineMs: 60_000 }, async () => {
+    const file = join(folder, `${block.name}.run.ts`)
+    writeFileSync(file, runnable(block))
+    await inEmptyHouse(() => import(pathToFileURL(file).href))
+  })
+}
+
+docs.run()
+
+let houses = 0
+
+/** With the environment a reader has who configured nothing, but for the folder and the schema. */
+async function inEmptyHouse(work: () => Promise<unknown>): Promise<void> {
+  const before = { ...process.env }
+  houses += 1
+  delete process.env.DATABASE_URL
+  delete process.env.REDIS_URL
+  Object.assign(process.env, {
+    ESCAPEMENT_DATA: join(folder, 'data'),
+    ESCAPEMENT_SCHEMA: `docs_${houses}`,
+    ESCAPEMENT_BEAT_MS: '20',
+  })
+  try {
+    await work()
+  } finally {
+    process.env = before
+  }
+}
+
+/** A block as a file of the program. */
+function written(block: Block): string {
+  const file = join(folder, `${block.name}.ts`)
+  writeFileSync(file, block.text)
+  return file
+}
+
+function problemsOf(files: readonly string[]): string[] {
+  const { config } = ts.readConfigFile('tsconfig.json', ts.sys.readFile)
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, '.')
+  // A reader may or may not ask for the word `override`.
+  const program = ts.createProgram(files, { ...options, noImplicitOverride: false })
+  const own = new Set(files)
+  return ts
+    .getPreEmitDiagnostics(program)
+    .filter(({ file }) => file && own.has(resolve(file.fileName)))
+    .map(({ file, start, messageText }) => {
+      const line = (file?.getLineAndCharacterOfPosition(start ?? 0).line ?? 0) + 1
+      return `${file?.fileName}:${line} ${ts.flattenDiagnosticMessageText(messageText, ' ')}`
+    })
+}

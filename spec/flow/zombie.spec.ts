@@ -1,0 +1,89 @@
+// A worker that was stopped in the middle of effects and comes back when others have done its work.
+import { Redis } from 'ioredis'
+import type { StaffProcess } from '../support/processes.ts'
+import { type PrivateServer, startPrivateRedis } from '../support/services.ts'
+import type { Held } from '../support/sink.ts'
+import { assert, suite } from '../support/suite.ts'
+import { until } from '../support/wait.ts'
+import { Scene } from './scene.ts'
+
+const test = suite('a zombie')
+const VESSELS = 12
+
+let redis: PrivateServer
+test.before(async () => {
+  redis = await startPrivateRedis()
+})
+test.after(() => redis.stop())
+
+test('outlived by its locks writes nothing, and is of use again', {
+  deadlineMs: 90_000,
+}, async () => {
+  const scene = await Scene.open({ redisUrl: redis.url })
+  try {
+    const { zombie, held, resources } = await stopped(scene)
+    const [heir] = await scene.staff('worker')
+    // Longer than the locks live: the heir cannot have their resources before.
+    await scene.finished(60_000)
+    awaken(zombie, held)
+    const late = () => zombie.count('lease.lost') + rejected(zombie)
+    await until(() => late() >= resources, { what: 'each of its late writers was turned away' })
+    assert.equal(await scene.breaches(), [])
+    assert.is(rejected(heir!), 0)
+
+    heir!.signal('SIGTERM')
+    await heir!.ended
+    await scene.launch(VESSELS)
+    await scene.finished(30_000)
+    assert.equal(await scene.breaches(), [])
+  } finally {
+    await scene.close()
+  }
+})
+
+test('that still trusts its lost locks is turned away by the fence', {
+  deadlineMs: 90_000,
+}, async () => {
+  // Renewed every 20 s: for so long nobody tells the zombie that Redis has forgotten its locks.
+  const config = { ESCAPEMENT_LOCK_TTL_MS: '60000' }
+  const scene = await Scene.open({ redisUrl: redis.url, config })
+  const operator = new Redis(redis.url)
+  try {
+    const { zombie, held, resources } = await stopped(scene)
+    await operator.flushall()
+    await scene.staff('worker')
+    await scene.finished(60_000)
+    const before = await scene.steps()
+    awaken(zombie, held)
+    await until(() => zombie.count('unit.fenced') >= resources, {
+      what: 'every late unit was fenced',
+    })
+    assert.is(zombie.count('lease.lost'), 0, 'it believed in its locks to the end')
+    assert.is(await scene.steps(), before)
+    assert.equal(await scene.breaches(), [])
+  } finally {
+    await operator.quit()
+    await scene.close()
+  }
+})
+
+/** A worker stopped in the middle of effects. */
+async function stopped(scene: Scene) {
+  await scene.launch(VESSELS)
+  const [, zombie] = await scene.staff('clock', 'worker')
+  const held = scene.sink.hold(({ pid }) => pid === zombie!.pid)
+  const resourcesIn = () => new Set(held.seen.map(({ resourceId }) => resourceId)).size
+  await until(() => resourcesIn() >= 5, { what: 'effects of five vessels were running' })
+  zombie!.signal('SIGSTOP')
+  return { zombie: zombie!, held, resources: resourcesIn() }
+}
+
+/** The world answers, and the process wakes up to hear it. */
+function awaken(zombie: StaffProcess, held: Held): void {
+  held.release()
+  zombie.signal('SIGCONT')
+}
+
+const rejected = (one: StaffProcess) => one.count('unit.fenced') + one.count('unit.desynchronized')
+
+test.run()
