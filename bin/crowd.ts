@@ -1,7 +1,7 @@
 // One resource or many: how verbs find what they are for, and tell what they did.
 // Promise: an empty filter chooses nothing unless --all says so; a dry run counts and changes nothing;
 // a resource that refuses is counted and does not keep the others from their turn.
-import { type Command } from 'commander'
+import type { Command } from 'commander'
 import { EscapementError, EXIT, fault } from '../lib/errors.ts'
 import { taskOf } from '../models/handle.ts'
 import type { Resource, TaskHandle } from '../models/index.ts'
@@ -73,7 +73,12 @@ export function forOneOrMany<O extends Crowd>(
   })
 }
 
-function tell(door: Door, options: Change, { kind, id }: Resource, { value, sentence }: Told): void {
+function tell(
+  door: Door,
+  options: Change,
+  { kind, id }: Resource,
+  { value, sentence }: Told,
+): void {
   door.tell(options, { kind, id, ...value }, sentence)
 }
 
@@ -101,7 +106,11 @@ async function many(
   door.tell(options, { ...what, changed, refused, dryRun: false }, sentence)
 }
 
-async function each(door: Door, found: AsyncIterable<Resource>, verb: (held: Resource) => Promise<Told>) {
+async function each(
+  door: Door,
+  found: AsyncIterable<Resource>,
+  verb: (held: Resource) => Promise<Told>,
+) {
   let changed = 0
   const refused: Record<string, number> = {}
   for await (const held of found) {

@@ -1,6 +1,6 @@
 // The door: what every command is handed. It reads the configuration, opens the app and prints.
 // Promise: whatever a command opened is closed again, however it ends.
-import { Command, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { type Config, readConfig } from '../lib/config.ts'
 import { EXIT } from '../lib/errors.ts'
 import { SystemTime } from '../lib/time.ts'
@@ -16,6 +16,8 @@ export interface Globals {
   readonly dataFolder?: string
   readonly output: 'table' | 'json' | 'wide'
   readonly verbose?: boolean
+  /** Of `worker` and `solo`. */
+  readonly concurrency?: number
 }
 
 /** Options of commands that change something. */
@@ -53,10 +55,13 @@ export class Door {
   }
 
   /** @throws CONFIG_INVALID */
-  config({ app, dataFolder }: Globals): Config {
-    const given = { ESCAPEMENT_APP: app, ESCAPEMENT_DATA: dataFolder }
-    const named = Object.entries(given).filter(([, value]) => value !== undefined)
-    return readConfig({ ...this.street.env, ...Object.fromEntries(named) })
+  config({ app, dataFolder, concurrency }: Globals): Config {
+    return readConfig({
+      ...this.street.env,
+      ...(app !== undefined && { ESCAPEMENT_APP: app }),
+      ...(dataFolder !== undefined && { ESCAPEMENT_DATA: dataFolder }),
+      ...(concurrency !== undefined && { ESCAPEMENT_CONCURRENCY: String(concurrency) }),
+    })
   }
 
   /** Who did it, and why. */

@@ -27,5 +27,7 @@ export async function launch(...words) {
   const typescript = () => (reading ??= readTypeScript())
   if (isCheckout) await typescript()
   const { main } = await import((isCheckout ? source : built).href)
-  process.exit(await main([...words, ...process.argv.slice(2)], { home, readTypeScript: typescript }))
+  process.exit(
+    await main([...words, ...process.argv.slice(2)], { home, readTypeScript: typescript }),
+  )
 }

@@ -1,6 +1,7 @@
 // Lists of what is stored: runs, resources of any kind, resources of one kind.
 // Promise: a list has one shape as JSON, described in docs/cli.md, and one as a table.
 import { fault } from '../lib/errors.ts'
+import type { ResourceClass } from '../models/index.ts'
 import type { Kind } from '../models/kind.ts'
 import type { ResourceLine, RunLine } from '../models/query.ts'
 import type { Opened } from './door.ts'
@@ -79,7 +80,8 @@ export async function listResources({ query }: Opened, wanted: Wanted): Promise<
     ...(state !== undefined && { state }),
     limit,
   })
-  if (id !== undefined && found.length === 0) throw fault('RESOURCE_UNKNOWN', { kind: 'resources', id })
+  if (id !== undefined && found.length === 0)
+    throw fault('RESOURCE_UNKNOWN', { kind: 'resources', id })
   const values = found.map(resourceValue)
   return {
     values,
@@ -126,7 +128,7 @@ export function chosen(
     fieldValue(kind.fields, name, word),
   ])
   const wanted = { ...Object.fromEntries(fields), ...(state !== undefined && { state }) }
-  return app.find(kind.shape as never).where(wanted as never)
+  return app.find(kind.shape as ResourceClass).where(wanted as never)
 }
 
 function only(given: Record<string, string>, names: readonly string[]): Record<string, string> {

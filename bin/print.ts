@@ -44,7 +44,11 @@ export function cell(value: unknown): string {
 /** Columns lined up, two spaces between them, the head in capitals; empty for no rows. */
 export function table(head: readonly string[], rows: readonly (readonly unknown[])[]): string {
   if (rows.length === 0) return ''
-  const lined = new Table({ chars: BARE, style: PLAIN, head: head.map((name) => name.toUpperCase()) })
+  const lined = new Table({
+    chars: BARE,
+    style: PLAIN,
+    head: head.map((name) => name.toUpperCase()),
+  })
   lined.push(...rows.map((row) => row.map(cell)))
   const lines = lined.toString().split('\n')
   return `${lines.map((line) => line.trimEnd()).join('\n')}\n`

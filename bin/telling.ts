@@ -1,7 +1,7 @@
 // Telling: events as lines a person can follow while a task runs.
 // Promise: one line for each event that matters; colour only where somebody sees it.
 import pc from 'picocolors'
-import type { EventName, EventTable, Events } from '../lib/events.ts'
+import type { EventName, Events, EventTable } from '../lib/events.ts'
 import type { Time } from '../lib/time.ts'
 import { sentence } from './print.ts'
 import type { Street } from './street.ts'
@@ -19,7 +19,8 @@ const TELLERS: Tellers = {
     `${who(told)}  ${told.from} ${dim('->')} ${bold(told.to)}  ${dim(told.event)}`,
   'task.finished': (told, { green }) => `${who(told)}  ${green(told.status)} in ${told.step} steps`,
   'task.panicked': (told, { red }) => `${who(told)}  ${red('panicked')}: ${why(told.error)}`,
-  'task.unknown': (told, { red }) => `${told.resourceId} ${told.task}  ${red('no such task')} in this app`,
+  'task.unknown': (told, { red }) =>
+    `${told.resourceId} ${told.task}  ${red('no such task')} in this app`,
   'task.emitted': (told, { dim }) => `${who(told)}  ${dim('emits')} ${told.type}`,
   'event.ignored': (told, { yellow }) => `${who(told)}  ${yellow('ignored')} ${told.type}`,
   'effect.failed': (told, { yellow, red }) => {
@@ -27,7 +28,8 @@ const TELLERS: Tellers = {
     return `${who(told)}  ${told.effect} ${how}: ${why(told.error)}`
   },
   'ticket.refused': ({ reason }, { yellow }) => `${yellow('message refused')}: ${sentence(reason)}`,
-  'tick.failed': ({ resourceId, error }, { red }) => `${resourceId}  ${red('tick failed')}: ${why(error)}`,
+  'tick.failed': ({ resourceId, error }, { red }) =>
+    `${resourceId}  ${red('tick failed')}: ${why(error)}`,
   'lease.lost': ({ resourceId }, { yellow }) => `${resourceId}  ${yellow('lease lost')}`,
   'queue.failed': ({ error }, { red }) => `${red('queue')}: ${why(error)}`,
   'clock.failed': ({ error }, { red }) => `${red('clock')}: ${why(error)}`,

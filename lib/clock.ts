@@ -60,12 +60,16 @@ export class Clock {
 
   async #run(): Promise<void> {
     const { time, events, beatMs } = this.#options
+    let beats = 0
+    events.emit('clock.started', { beatMs })
     while (!this.#stopped.signal.aborted) {
       const waitMs = await this.beat().catch((thrown) => {
         events.emit('clock.failed', { error: asError(thrown) })
         return beatMs
       })
+      beats += 1
       await time.sleep(waitMs, this.#stopped.signal)
     }
+    events.emit('clock.stopped', { beats })
   }
 }

@@ -185,6 +185,8 @@ export class Database implements Runner {
     return {
       schemaName: this.schema,
       tableName: 'migrations',
+      // A plugin that was removed leaves its tables and their migrations behind.
+      disableMigrationsListValidation: true,
       migrationSource: {
         getMigrations: async () => [...migrations],
         getMigrationName: ({ name }: Migration) => name,

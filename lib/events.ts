@@ -7,13 +7,14 @@ import { asError } from './errors.ts'
 export interface EventTable {
   'app.started': { setting: string; roles: string }
   'app.stopped': Record<never, never>
+  'clock.started': { beatMs: number }
   'clock.beat': { tickets: number; lateMs: number }
+  'clock.stopped': { beats: number }
   'clock.failed': { error: Error }
   'worker.started': { concurrency: number }
   'worker.draining': { inHand: number }
   'worker.stopped': { reason: string }
   'ticket.refused': { reason: string; keyId: string | null }
-  'ticket.stale': { resourceId: string }
   'queue.failed': { error: Error }
   'tick.started': { resourceId: string }
   'tick.busy': { resourceId: string }
@@ -84,6 +85,7 @@ export interface EventTable {
   'unit.fenced': { resourceId: string; taskId: string | null; fence: number }
   'unit.desynchronized': { resourceId: string; taskId: string | null; step: number }
   'store.retried': { error: Error }
+  'plugin.failed': { plugin: string; error: Error }
   'listener.failed': { event: string; error: Error }
 }
 

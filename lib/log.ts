@@ -11,15 +11,14 @@ type Level = 'debug' | 'info' | 'warn' | 'error'
 type Line<N extends EventName> = readonly [Level, ...(keyof EventTable[N])[]]
 
 const LINES: { readonly [N in EventName]: Line<N> } = {
-  'app.started': ['info', 'setting', 'roles'],
-  'app.stopped': ['info'],
+  'clock.started': ['info', 'beatMs'],
   'clock.beat': ['debug', 'tickets', 'lateMs'],
+  'clock.stopped': ['info', 'beats'],
   'clock.failed': ['error', 'error'],
   'worker.started': ['info', 'concurrency'],
   'worker.draining': ['info', 'inHand'],
   'worker.stopped': ['info', 'reason'],
   'ticket.refused': ['warn', 'reason', 'keyId'],
-  'ticket.stale': ['debug', 'resourceId'],
   'queue.failed': ['error', 'error'],
   'tick.started': ['debug', 'resourceId'],
   'tick.busy': ['debug', 'resourceId'],
@@ -48,6 +47,7 @@ const LINES: { readonly [N in EventName]: Line<N> } = {
   'unit.fenced': ['warn', 'resourceId', 'taskId', 'fence'],
   'unit.desynchronized': ['warn', 'resourceId', 'taskId', 'step'],
   'store.retried': ['info', 'error'],
+  'plugin.failed': ['error', 'plugin', 'error'],
   'listener.failed': ['error', 'event', 'error'],
 }
 

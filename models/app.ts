@@ -14,6 +14,7 @@ import type { Inputs } from './fields.ts'
 import { type Held, Resource, type ResourceClass } from './handle.ts'
 import { History } from './history.ts'
 import { Library } from './library.ts'
+import { attach, type Plugin } from './plugin.ts'
 import { Registry } from './registry.ts'
 import { Rooms } from './rooms.ts'
 import { Staff } from './staff.ts'
@@ -22,6 +23,7 @@ import type { Because } from './verbs.ts'
 /** What an app file exports: everything but where it runs. */
 export interface AppDefinition {
   readonly resources: readonly ResourceClass[]
+  readonly plugins?: readonly Plugin[]
   readonly name?: string
 }
 
@@ -57,14 +59,16 @@ export class App {
   readonly #library: Library
   readonly #desk: Desk
   readonly #staff: Staff
+  readonly #detach: () => void
 
   private constructor(
     rooms: Rooms,
     options: AppOptions,
-    parts: { time: Time; events: Events; registry: Registry },
+    parts: { time: Time; events: Events; registry: Registry; plugins: readonly Plugin[] },
   ) {
     this.rooms = rooms
     this.events = parts.events
+    this.#detach = attach(parts.plugins, parts.events)
     this.registry = parts.registry
     const { keyring, database, config } = rooms
     this.#sealer = {
@@ -104,12 +108,17 @@ export class App {
   static async open(options: AppOptions): Promise<App> {
     const time = options.time ?? new SystemTime()
     const events = options.events ?? new Events()
-    const registry = new Registry(options.resources)
+    const { plugins = [] } = options
+    const registry = new Registry([
+      ...options.resources,
+      ...plugins.flatMap(({ resources = [] }) => resources),
+    ])
     let app: App | null = null
     const { config, migrate = false, embedded } = options
     const onBlind = () => void app?.stopWorker()
-    const rooms = await Rooms.open({ config, time, events, migrate, embedded, onBlind })
-    app = new App(rooms, options, { time, events, registry })
+    const migrations = plugins.flatMap(({ migrations = [] }) => migrations)
+    const rooms = await Rooms.open({ config, time, events, migrate, embedded, onBlind, migrations })
+    app = new App(rooms, options, { time, events, registry, plugins })
     return app
   }
 
@@ -177,6 +186,7 @@ export class App {
   async close(): Promise<void> {
     await this.#staff.close()
     await this.rooms.close()
+    this.#detach()
   }
 
   async #push(tickets: readonly Ticket[]): Promise<void> {

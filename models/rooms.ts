@@ -3,7 +3,7 @@
 // What was opened before a failure is closed again.
 import type { Config } from '../lib/config.ts'
 import type { Lock } from '../lib/contract.ts'
-import { Database } from '../lib/database.ts'
+import { Database, type Migration } from '../lib/database.ts'
 import { type Embedded, openEmbedded } from '../lib/embedded.ts'
 import { Envelope } from '../lib/envelope.ts'
 import { fault } from '../lib/errors.ts'
@@ -15,7 +15,7 @@ import { RedisLock } from '../lib/locks/redis.ts'
 import { migrateQueue, postgresBackend, redisBackend, TicketQueue } from '../lib/queue.ts'
 import { connectRedis, type RedisDoor } from '../lib/redis.ts'
 import type { Time } from '../lib/time.ts'
-import { migrations } from './migrations/0001_house.ts'
+import { migrations as house } from './migrations/0001_house.ts'
 
 export interface RoomsOptions {
   readonly config: Config
@@ -25,6 +25,8 @@ export interface RoomsOptions {
   /** An embedded database already open, for specs. */
   readonly embedded?: Embedded | undefined
   readonly onBlind: () => void
+  /** Tables of plugins, after ours. */
+  readonly migrations?: readonly Migration[]
 }
 
 /** BullMQ takes up to three connections for each taker, beside those that push. */
@@ -64,11 +66,11 @@ export class Rooms {
   }
 
   static async #open(
-    { config, time, events, migrate, embedded, onBlind }: RoomsOptions,
+    { config, time, events, migrate, embedded, onBlind, migrations = [] }: RoomsOptions,
     closing: (() => Promise<void>)[],
   ): Promise<Rooms> {
     const keyring = loadKeyring(config)
-    const database = await openDatabase(config, embedded, closing)
+    const database = await openDatabase({ config, embedded, migrations }, closing)
     await database.ask(time)
     const isOurs = config.setting === 'embedded'
     await bringUpToDate(database, migrate || isOurs)
@@ -95,11 +97,18 @@ export class Rooms {
 }
 
 async function openDatabase(
-  config: Config,
-  given: Embedded | undefined,
+  {
+    config,
+    embedded: given,
+    migrations,
+  }: { config: Config; embedded: Embedded | undefined; migrations: readonly Migration[] },
   closing: (() => Promise<void>)[],
 ): Promise<Database> {
-  const common = { schema: config.schema, poolSize: config.poolSize, migrations }
+  const common = {
+    schema: config.schema,
+    poolSize: config.poolSize,
+    migrations: [...house, ...migrations],
+  }
   const open = (at: ConstructorParameters<typeof Database>[0]['at']) => {
     const database = new Database({ at, ...common })
     closing.push(() => database.close())

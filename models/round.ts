@@ -106,8 +106,17 @@ export class Round {
     return was
   }
 
-  /** Reads again what is due; the fields follow. */
+  /**
+   * Reads again what is due; the fields follow. In line with the commits: what is read beside one may be
+   * older than what the round knows by then.
+   */
   async look(): Promise<Claim | null> {
+    const turn = this.#queue.then(() => this.#look())
+    this.#queue = turn.catch(() => {})
+    return turn
+  }
+
+  async #look(): Promise<Claim | null> {
     const claim = await this.parts.store.look(this.#resourceId, this.#fence)
     if (claim) this.#sheet.replace(claim.fields, claim.version)
     return claim
@@ -189,7 +198,7 @@ export class Round {
   /** Had the fields moved on? Then the sheet has them now. */
   async #caughtUp(): Promise<boolean> {
     const { version } = this.#sheet
-    const claim = await this.look()
+    const claim = await this.#look()
     return claim !== null && claim.version !== version
   }
 

@@ -12,6 +12,7 @@ import type { Time } from '../lib/time.ts'
 import { Worker } from '../lib/worker.ts'
 import type { Library } from './library.ts'
 import type { TickParts } from './parts.ts'
+import { type Plugin, wrapped } from './plugin.ts'
 import type { Registry } from './registry.ts'
 import type { RequestParts } from './requests.ts'
 import { ResourceTicker } from './resource.ts'
@@ -28,6 +29,7 @@ export interface StaffParts {
   readonly requests: RequestParts
   readonly desk: Pick<Verbs, 'status'>
   readonly library: Library
+  readonly plugins: readonly Plugin[]
   push(tickets: readonly Ticket[]): Promise<void>
 }
 
@@ -73,7 +75,8 @@ export class Staff {
     const quota = { steps: quotaSteps, ms: quotaMs }
     const lookMs = config.toldMs
     const children: TickParts['children'] = (...asked) => this.#parts.library.children(...asked)
-    const ticker = new ResourceTicker({ ...this.#parts, requests, owner, quota, lookMs, children })
+    const rounds = new ResourceTicker({ ...this.#parts, requests, owner, quota, lookMs, children })
+    const ticker = wrapped(rounds, this.#parts.plugins, events)
     this.#worker = new Worker({ queue, keeper, ticker, time, events, concurrency, graceMs })
     await this.#worker.start()
   }

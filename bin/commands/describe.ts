@@ -1,6 +1,6 @@
 // `escapement describe` and `escapement history`: one resource, now and before.
 // Promise: reads only; secrets stay masked and event payloads are not shown.
-import { type Command } from 'commander'
+import type { Command } from 'commander'
 import type { FailureLine, HistoryLine } from '../../models/index.ts'
 import type { RunLine } from '../../models/query.ts'
 import { type Door, doing, type Globals, type Opened } from '../door.ts'
@@ -91,7 +91,9 @@ const indented = (text: string) => text.replace(/^(?=.)/gm, '  ')
 
 function pairsOf(values: Readonly<Record<string, unknown>>): string {
   const width = Math.max(0, ...Object.keys(values).map((name) => name.length))
-  const lines = Object.entries(values).map(([name, value]) => `${name.padEnd(width)}  ${cell(value)}\n`)
+  const lines = Object.entries(values).map(
+    ([name, value]) => `${name.padEnd(width)}  ${cell(value)}\n`,
+  )
   return lines.join('')
 }
 
@@ -117,5 +119,7 @@ function historyTable(lines: readonly HistoryLine[], isWide: boolean): string {
     ...[moment(at), task, step, from, to, event, actor, reason],
     ...(isWide ? [taskId] : []),
   ])
-  return rows.length === 0 ? 'Nothing happened yet.\n' : table(isWide ? [...head, 'run'] : head, rows)
+  return rows.length === 0
+    ? 'Nothing happened yet.\n'
+    : table(isWide ? [...head, 'run'] : head, rows)
 }

@@ -44,14 +44,17 @@ async function run(door: Door, opened: Opened, { untilIdle }: Options): Promise<
 
 /** Counts ticks in hand, so that a tick about to make something due is not taken for idleness. */
 function watch({ app }: Opened) {
-  let inHand = 0
+  const inHand = new Set<string>()
   let isBlind = false
-  app.events.on('tick.started', () => (inHand += 1))
-  app.events.on('tick.done', () => (inHand -= 1))
-  app.events.on('worker.stopped', () => (isBlind = true))
+  app.events.on('tick.started', ({ resourceId }) => void inHand.add(resourceId))
+  app.events.on('tick.done', ({ resourceId }) => void inHand.delete(resourceId))
+  app.events.on('tick.failed', ({ resourceId }) => void inHand.delete(resourceId))
+  app.events.on('worker.stopped', () => {
+    isBlind = true
+  })
   return {
     isBlind: () => isBlind,
-    isIdle: async () => inHand === 0 && (await app.isIdle()) && inHand === 0,
+    isIdle: async () => inHand.size === 0 && (await app.isIdle()) && inHand.size === 0,
   }
 }
 
@@ -74,7 +77,8 @@ function suggest(door: Door, { app, config }: Opened, untilIdle: boolean): void 
   const [kind] = app.registry.kinds
   if (untilIdle || !kind) return
   const [task = 'TASK'] = kind.taskNames
-  const when = config.setting === 'embedded' ? 'Stop with Ctrl-C, then try' : 'In another terminal, try'
+  const when =
+    config.setting === 'embedded' ? 'Stop with Ctrl-C, then try' : 'In another terminal, try'
   door.say(`${when}: escapement create ${kind.name}`)
   door.say(`     escapement start ${kind.name}/ID ${task}`)
   door.say('     escapement get tasks')

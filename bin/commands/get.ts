@@ -1,6 +1,6 @@
 // `escapement get`: what is there.
 // Promise: reads only; the same question gives the same JSON shape, watched or not.
-import { type Command } from 'commander'
+import type { Command } from 'commander'
 import { type Door, doing, type Globals, type Opened } from '../door.ts'
 import { type List, listKind, listResources, listRuns, type Wanted } from '../lists.ts'
 import { json, table } from '../print.ts'

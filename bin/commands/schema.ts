@@ -7,7 +7,7 @@ import type { Database } from '../../lib/database.ts'
 import { fault } from '../../lib/errors.ts'
 import { keysFileOf, loadKeyring } from '../../lib/keys.ts'
 import { migrations } from '../../models/index.ts'
-import { migrateAll, queueSchema, withDatabase } from '../database.ts'
+import { hasData, migrateAll, queueSchema, withDatabase } from '../database.ts'
 import { type Door, doing, type Globals } from '../door.ts'
 import { table } from '../print.ts'
 
@@ -24,7 +24,9 @@ export function schemaCommands(program: Command, door: Door): void {
   doing(setup, async (_args, options) => {
     const config = door.config(options)
     const keyring = loadKeyring(config)
-    const ran = await withDatabase(config, { make: true }, (database) => migrateAll(config, database))
+    const ran = await withDatabase(config, { make: true }, (database) =>
+      migrateAll(config, database),
+    )
     const value = { schema: config.schema, ran, keys: keyring.fingerprints() }
     const keys = keysFileOf(config) ?? 'ESCAPEMENT_KEYS'
     door.tell(options, value, `${ranSentence(config, ran)} Keys are in ${keys}.`)
@@ -47,13 +49,21 @@ async function migrating(door: Door, options: Migrate): Promise<void> {
   const config = door.config(options)
   const { schema } = config
   if (options.status) {
-    const pending = await withDatabase(config, { make: false }, (database) => database.pending())
+    const pending = isMade(config)
+      ? await withDatabase(config, { make: false }, (database) => database.pending())
+      : migrations.map(({ name }) => name)
     return showStatus(door, options, schema, pending)
   }
   if (options.down) {
-    await confirm(door, options, schema, `takes back tables of the schema "${schema}" with all their data`)
+    await confirm(
+      door,
+      options,
+      schema,
+      `takes back tables of the schema "${schema}" with all their data`,
+    )
     const back = await withDatabase(config, { make: false }, (database) => database.rollback())
-    const sentence = back.length > 0 ? `Took back ${back.join(', ')}.` : 'There was nothing to take back.'
+    const sentence =
+      back.length > 0 ? `Took back ${back.join(', ')}.` : 'There was nothing to take back.'
     return door.tell(options, { schema, back }, sentence)
   }
   const ran = await withDatabase(config, { make: true }, (database) => migrateAll(config, database))
@@ -65,10 +75,18 @@ function ranSentence({ schema }: Config, ran: readonly string[]): string {
   return `The schema "${schema}" is up to date: ran ${ran.join(', ')}.`
 }
 
-function showStatus(door: Door, options: Globals, schema: string, pending: readonly string[]): void {
+function showStatus(
+  door: Door,
+  options: Globals,
+  schema: string,
+  pending: readonly string[],
+): void {
   const rows = migrations.map(({ name }) => ({ name, ran: !pending.includes(name) }))
   door.show(options, { schema, migrations: rows }, () =>
-    table(['migration', 'ran'], rows.map(({ name, ran }) => [name, ran ? 'yes' : 'no'])),
+    table(
+      ['migration', 'ran'],
+      rows.map(({ name, ran }) => [name, ran ? 'yes' : 'no']),
+    ),
   )
 }
 
@@ -77,9 +95,14 @@ async function tearingDown(door: Door, options: Migrate): Promise<void> {
   const schemas = [config.schema, queueSchema(config)]
   const named = schemas.map((name) => `"${name}"`).join(' and ')
   await confirm(door, options, config.schema, `drops the schemas ${named} with all their data`)
-  await withDatabase(config, { make: false }, (database) => drop(database, schemas))
+  if (isMade(config)) {
+    await withDatabase(config, { make: false }, (database) => drop(database, schemas))
+  }
   door.tell(options, { dropped: schemas }, `Dropped ${named}.`)
 }
+
+/** What an embedded folder never held need not be dropped. */
+const isMade = (config: Config) => config.setting !== 'embedded' || hasData(config)
 
 /** Names of schemas are checked by the configuration: small letters, digits, underscores. */
 async function drop(database: Database, schemas: readonly string[]): Promise<void> {
@@ -89,7 +112,12 @@ async function drop(database: Database, schemas: readonly string[]): Promise<voi
 }
 
 /** Asks a person to type the name of the schema; a script must say --yes. @throws CONFIRMATION_MISSING */
-async function confirm({ street }: Door, { yes }: Migrate, schema: string, deed: string): Promise<void> {
+async function confirm(
+  { street }: Door,
+  { yes }: Migrate,
+  schema: string,
+  deed: string,
+): Promise<void> {
   if (yes) return
   if (!street.input.isTTY) throw fault('CONFIRMATION_MISSING', { deed })
   const asker = createInterface({ input: street.input, output: street.err.stream })

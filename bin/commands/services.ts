@@ -5,12 +5,8 @@ import type { Command } from 'commander'
 import { fault } from '../../lib/errors.ts'
 import { logEvents } from '../../lib/log.ts'
 import type { App } from '../../models/index.ts'
-import { type Door, doing, type Globals, type Opened } from '../door.ts'
+import { type Door, doing, type Opened } from '../door.ts'
 import { whole } from '../words.ts'
-
-interface Options extends Globals {
-  readonly concurrency?: number
-}
 
 export function serviceCommands(program: Command, door: Door): void {
   const concurrency = whole('--concurrency', 1, 1_000)
@@ -34,10 +30,9 @@ function serving(
   roles: readonly string[],
   start: (app: App) => Promise<void>,
 ): void {
-  doing<Options>(command, async (_args, options) => {
+  doing(command, async (_args, options) => {
     const { street, time } = door
     street.isService = true
-    if (options.concurrency) street.env.ESCAPEMENT_CONCURRENCY = String(options.concurrency)
     await door.withApp(options, async ({ app, config }: Opened) => {
       const write = (line: string) => street.out.write(line)
       logEvents(app.events, { level: config.logLevel, time, write })

@@ -10,7 +10,9 @@ export function taskCommands(program: Command, door: Door): void {
   startCommand(program, door)
   stopCommand(program, door)
   sendCommand(program, door)
-  const restart = program.command('restart <kind/id>').description('stop all tasks of a resource and start it anew')
+  const restart = program
+    .command('restart <kind/id>')
+    .description('stop all tasks of a resource and start it anew')
   forOne(door, restart, async (held, _args, options) => {
     await held.restart(door.because(options))
     return { value: {}, sentence: `restarting ${nameOf(held)}` }
@@ -21,7 +23,10 @@ export function taskCommands(program: Command, door: Door): void {
     .requiredOption('--steps <n>', 'how many steps', whole('--steps', 1, 1_000_000))
   forOne<Change & { steps: number }>(door, rewind, async (held, [, task], options) => {
     const to = await handle(held, task).rewind(options.steps, door.because(options))
-    return { value: { task, ...to }, sentence: `${task} of ${nameOf(held)} is in ${to.state} again` }
+    return {
+      value: { task, ...to },
+      sentence: `${task} of ${nameOf(held)} is in ${to.state} again`,
+    }
   })
   const retry = program
     .command('retry <kind/id> <task>')
@@ -39,7 +44,10 @@ function startCommand(program: Command, door: Door): void {
     .option('--data <json>', 'what the task is given: JSON, @file, or - for standard input')
   forOneOrMany<Crowd & { data?: string }>(door, start, async (options, [, task]) => {
     if (task === undefined && options.data !== undefined) {
-      throw fault('ARGUMENT_INVALID', { what: '--data', reason: 'only a task can be given something; name one' })
+      throw fault('ARGUMENT_INVALID', {
+        what: '--data',
+        reason: 'only a task can be given something; name one',
+      })
     }
     const given = await data(door.street, options.data)
     const because = door.because(options)
@@ -86,7 +94,10 @@ function sendCommand(program: Command, door: Door): void {
   const send = program
     .command('send <kind/id> <task> <event>')
     .description('send a task an event; KIND with --where or --all is for many')
-    .option('--data <json>', 'what the event carries: a JSON object, @file, or - for standard input')
+    .option(
+      '--data <json>',
+      'what the event carries: a JSON object, @file, or - for standard input',
+    )
     .option('--dedup-key <key>', 'a second event with this key is refused')
     .option('--expires-in <duration>', 'drop the event if nobody took it by then, such as 5m')
   forOneOrMany<Send>(door, send, async (options, [, , type]): Promise<Verb> => {
@@ -103,7 +114,10 @@ function sendCommand(program: Command, door: Door): void {
     }
     return async (held, task) => {
       await handle(held, task).send({ ...carried, type }, more)
-      return { value: { task, event: type }, sentence: `sent ${type} to ${task} of ${nameOf(held)}` }
+      return {
+        value: { task, event: type },
+        sentence: `sent ${type} to ${task} of ${nameOf(held)}`,
+      }
     }
   })
 }

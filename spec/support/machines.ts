@@ -127,10 +127,12 @@ export function compile({ root }: Chart, log: unknown[]): AnyStateMachine {
       Object.fromEntries(children.map((child) => [`s${at.get(child)}`, node(child)]))
     if (shape.type === 'parallel') return { ...own, type: 'parallel', states: statesOf(ordinary) }
     const first = at.get(ordinary[0] as Shape)
-    const histories = shape.children.filter(isHistory).map((child) => [
-      `s${at.get(child)}`,
-      { id: `n${at.get(child)}`, type: 'history', history: depth(child), target: `s${first}` },
-    ])
+    const histories = shape.children
+      .filter(isHistory)
+      .map((child) => [
+        `s${at.get(child)}`,
+        { id: `n${at.get(child)}`, type: 'history', history: depth(child), target: `s${first}` },
+      ])
     const states = { ...statesOf(ordinary), ...Object.fromEntries(histories) }
     return { ...own, initial: `s${first}`, states }
   }
