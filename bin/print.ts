@@ -54,11 +54,12 @@ export function table(head: readonly string[], rows: readonly (readonly unknown[
   return `${lines.map((line) => line.trimEnd()).join('\n')}\n`
 }
 
-const BARE = Object.fromEntries(
-  ['top', 'bottom', 'left', 'right', 'mid'].flatMap((side) =>
+const BARE = Object.fromEntries([
+  ['middle', ''],
+  ...['top', 'bottom', 'left', 'right', 'mid'].flatMap((side) =>
     ['', '-mid', '-left', '-right'].map((part) => [`${side}${part}`, '']),
   ),
-)
+])
 const PLAIN = { 'padding-left': 0, 'padding-right': 2, head: [], border: [] }
 
 /** An epoch in milliseconds as ISO 8601; null stays null. */

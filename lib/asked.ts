@@ -71,8 +71,13 @@ function arm(timers: Map<string, Timer>, raised: any, nowMs: number): void {
       `the delay of "${raised.event.type}" is ${raised.delay}, not a number of milliseconds`,
     )
   }
-  const id = raised.id ?? raised.event.type
+  const id = raised.id ?? unused(timers, raised.event.type)
   timers.set(id, { id, event: raised.event, dueAt: nowMs + Math.max(0, raised.delay) })
+}
+
+/** A delayed event without an id is one of its own, even beside others of its name. */
+function unused(timers: Map<string, Timer>, name: string): string {
+  for (let count = 1; ; count++) if (!timers.has(`${name}#${count}`)) return `${name}#${count}`
 }
 
 function custom(type: string, params: unknown, info: Asked['info'], exec: Asked['exec']): Act {

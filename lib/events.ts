@@ -5,8 +5,6 @@ import { EventEmitter } from 'node:events'
 import { asError } from './errors.ts'
 
 export interface EventTable {
-  'app.started': { setting: string; roles: string }
-  'app.stopped': Record<never, never>
   'clock.started': { beatMs: number }
   'clock.beat': { tickets: number; lateMs: number }
   'clock.stopped': { beats: number }

@@ -25,13 +25,12 @@ export function devCommand(program: Command, door: Door): void {
 }
 
 async function run(door: Door, opened: Opened, { untilIdle }: Options): Promise<void> {
-  const { app, config } = opened
+  const { app } = opened
   const { street, time } = door
   introduce(door, opened)
   tellEvents(app.events, street, time)
   const watched = watch(opened)
   await seed(door, opened)
-  app.events.emit('app.started', { setting: config.setting, roles: 'clock, worker' })
   await app.start()
   suggest(door, opened, untilIdle === true)
   while (!street.stopped.aborted && !watched.isBlind()) {

@@ -19,28 +19,20 @@ export function serviceCommands(program: Command, door: Door): void {
     .command('solo')
     .description('run clock and worker in one process')
     .option('--concurrency <n>', 'how many resources at once', concurrency)
-  serving(door, clock, ['clock'], async (app) => app.startClock())
-  serving(door, worker, ['worker'], (app) => app.startWorker())
-  serving(door, solo, ['clock', 'worker'], (app) => app.start())
+  serving(door, clock, async (app) => app.startClock())
+  serving(door, worker, (app) => app.startWorker())
+  serving(door, solo, (app) => app.start())
 }
 
-function serving(
-  door: Door,
-  command: Command,
-  roles: readonly string[],
-  start: (app: App) => Promise<void>,
-): void {
+function serving(door: Door, command: Command, start: (app: App) => Promise<void>): void {
   doing(command, async (_args, options) => {
     const { street, time } = door
     street.isService = true
     await door.withApp(options, async ({ app, config }: Opened) => {
       const write = (line: string) => street.out.write(line)
       logEvents(app.events, { level: config.logLevel, time, write })
-      app.events.emit('app.started', { setting: config.setting, roles: roles.join(', ') })
       await start(app)
       await untilStopped(door, app)
-      await app.close()
-      app.events.emit('app.stopped', {})
     })
   })
 }

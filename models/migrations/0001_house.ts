@@ -3,145 +3,149 @@
 // task is the row of its last resting step, so it is written once; steps are unique per task.
 import type { Knex, Migration } from '../../lib/database.ts'
 
+const TABLES = `
+  CREATE TABLE resources (
+    id uuid PRIMARY KEY,
+    kind text NOT NULL,
+    parent_id uuid REFERENCES resources,
+    state text NOT NULL DEFAULT '__new__',
+    fields jsonb NOT NULL DEFAULT '{}',
+    lost_and_found jsonb,
+    version bigint NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL
+  );
+  CREATE INDEX resources_by_kind ON resources (kind, id);
+  CREATE INDEX resources_by_parent ON resources (parent_id) WHERE parent_id IS NOT NULL;
+
+  -- What was done to a resource from outside, by whom and why; what a step does is in its transition.
+  CREATE TABLE changes (
+    id bigserial PRIMARY KEY,
+    resource_id uuid NOT NULL REFERENCES resources ON DELETE CASCADE,
+    version bigint,
+    event text NOT NULL,
+    fields text[] NOT NULL,
+    actor text NOT NULL,
+    reason text,
+    unit_id uuid NOT NULL,
+    at timestamptz NOT NULL
+  );
+  CREATE INDEX changes_by_resource ON changes (resource_id, id);
+  CREATE INDEX changes_by_unit ON changes (unit_id);
+
+  -- Who ticks a resource: every claim raises the fence, every commit must still hold it.
+  CREATE TABLE leases (
+    resource_id uuid PRIMARY KEY REFERENCES resources ON DELETE CASCADE,
+    fence bigint NOT NULL DEFAULT 0,
+    owner text,
+    claimed_at timestamptz
+  ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01);
+
+  CREATE TABLE tasks (
+    id uuid PRIMARY KEY,
+    resource_id uuid NOT NULL REFERENCES resources ON DELETE CASCADE,
+    name text NOT NULL,
+    machine_version text NOT NULL,
+    step integer NOT NULL,
+    rest_step integer NOT NULL,
+    status text NOT NULL CHECK (status IN ('running', 'paused', 'panicked', 'stopped', 'done')),
+    state text NOT NULL,
+    tries jsonb,
+    started_at timestamptz NOT NULL,
+    moved_at timestamptz NOT NULL,
+    finished_at timestamptz
+  ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01);
+  -- At most one live run per resource and name.
+  CREATE UNIQUE INDEX tasks_one_live ON tasks (resource_id, name) WHERE finished_at IS NULL;
+  CREATE INDEX tasks_by_resource ON tasks (resource_id, started_at);
+
+  CREATE TABLE transitions (
+    task_id uuid NOT NULL REFERENCES tasks ON DELETE CASCADE,
+    step integer NOT NULL,
+    base integer,
+    from_state text NOT NULL,
+    to_state text NOT NULL,
+    event text NOT NULL,
+    payload jsonb,
+    snapshot jsonb,
+    actor text NOT NULL,
+    reason text,
+    fence bigint,
+    unit_id uuid NOT NULL,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (task_id, step)
+  );
+
+  -- When a task wants its next turn. look_at is when a clock should look: the due time, or later
+  -- while somebody has already been told. wakes counts rings, so that none is lost.
+  CREATE TABLE dues (
+    task_id uuid PRIMARY KEY REFERENCES tasks ON DELETE CASCADE,
+    resource_id uuid NOT NULL,
+    due_at timestamptz,
+    look_at timestamptz,
+    reason text NOT NULL,
+    wakes bigint NOT NULL DEFAULT 0
+  ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01);
+  CREATE INDEX dues_to_look_at ON dues (look_at) WHERE look_at IS NOT NULL;
+  CREATE INDEX dues_by_resource ON dues (resource_id);
+
+  CREATE TABLE events (
+    id bigserial PRIMARY KEY,
+    event_id uuid NOT NULL UNIQUE,
+    task_id uuid NOT NULL REFERENCES tasks ON DELETE CASCADE,
+    type text NOT NULL,
+    payload jsonb,
+    dedup_key text,
+    actor text NOT NULL,
+    reason text,
+    unit_id uuid NOT NULL,
+    sent_at timestamptz NOT NULL,
+    expires_at timestamptz,
+    consumed_at timestamptz
+  );
+  CREATE UNIQUE INDEX events_once ON events (task_id, dedup_key) WHERE dedup_key IS NOT NULL;
+  CREATE INDEX events_waiting ON events (task_id, id) WHERE consumed_at IS NULL;
+
+  CREATE TABLE failures (
+    id uuid PRIMARY KEY,
+    resource_id uuid NOT NULL REFERENCES resources ON DELETE CASCADE,
+    task_id uuid NOT NULL REFERENCES tasks ON DELETE CASCADE,
+    step integer NOT NULL,
+    effect text,
+    attempt integer NOT NULL,
+    class text NOT NULL,
+    code text,
+    message text NOT NULL,
+    detail jsonb,
+    at timestamptz NOT NULL
+  );
+  CREATE INDEX failures_by_task ON failures (task_id, at);
+
+  -- The lock of the settings without Redis.
+  CREATE TABLE locks (
+    key text PRIMARY KEY,
+    token uuid NOT NULL,
+    expires_at timestamptz NOT NULL
+  ) WITH (fillfactor = 50);
+`
+
+const APPEND_ONLY = `
+  -- History is append only. Re-encryption alone may touch a row, and says so in its transaction.
+  CREATE FUNCTION refuse_rewriting() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    IF current_setting('escapement.reencrypting', true) = 'on' THEN RETURN NEW; END IF;
+    RAISE EXCEPTION 'the history of a task is append only';
+  END $$;
+  CREATE TRIGGER transitions_append_only BEFORE UPDATE ON transitions
+    FOR EACH ROW EXECUTE FUNCTION refuse_rewriting();
+`
+
 export const house: Migration = {
   name: '0001_house',
 
   async up(knex: Knex) {
-    await knex.raw(`
-      CREATE TABLE resources (
-        id uuid PRIMARY KEY,
-        kind text NOT NULL,
-        parent_id uuid REFERENCES resources,
-        state text NOT NULL DEFAULT '__new__',
-        fields jsonb NOT NULL DEFAULT '{}',
-        lost_and_found jsonb,
-        version bigint NOT NULL DEFAULT 0,
-        created_at timestamptz NOT NULL,
-        updated_at timestamptz NOT NULL
-      );
-      CREATE INDEX resources_by_kind ON resources (kind, id);
-      CREATE INDEX resources_by_parent ON resources (parent_id) WHERE parent_id IS NOT NULL;
-
-      -- What was done to a resource from outside, by whom and why; what a step does is in its transition.
-      CREATE TABLE changes (
-        id bigserial PRIMARY KEY,
-        resource_id uuid NOT NULL REFERENCES resources ON DELETE CASCADE,
-        version bigint,
-        event text NOT NULL,
-        fields text[] NOT NULL,
-        actor text NOT NULL,
-        reason text,
-        unit_id uuid NOT NULL,
-        at timestamptz NOT NULL
-      );
-      CREATE INDEX changes_by_resource ON changes (resource_id, id);
-      CREATE INDEX changes_by_unit ON changes (unit_id);
-
-      -- Who ticks a resource: every claim raises the fence, every commit must still hold it.
-      CREATE TABLE leases (
-        resource_id uuid PRIMARY KEY REFERENCES resources ON DELETE CASCADE,
-        fence bigint NOT NULL DEFAULT 0,
-        owner text,
-        claimed_at timestamptz
-      ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01);
-
-      CREATE TABLE tasks (
-        id uuid PRIMARY KEY,
-        resource_id uuid NOT NULL REFERENCES resources ON DELETE CASCADE,
-        name text NOT NULL,
-        machine_version text NOT NULL,
-        step integer NOT NULL,
-        rest_step integer NOT NULL,
-        status text NOT NULL CHECK (status IN ('running', 'paused', 'panicked', 'stopped', 'done')),
-        state text NOT NULL,
-        tries jsonb,
-        started_at timestamptz NOT NULL,
-        moved_at timestamptz NOT NULL,
-        finished_at timestamptz
-      ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01);
-      -- At most one live run per resource and name.
-      CREATE UNIQUE INDEX tasks_one_live ON tasks (resource_id, name) WHERE finished_at IS NULL;
-      CREATE INDEX tasks_by_resource ON tasks (resource_id, started_at);
-
-      CREATE TABLE transitions (
-        task_id uuid NOT NULL REFERENCES tasks ON DELETE CASCADE,
-        step integer NOT NULL,
-        base integer,
-        from_state text NOT NULL,
-        to_state text NOT NULL,
-        event text NOT NULL,
-        payload jsonb,
-        snapshot jsonb,
-        actor text NOT NULL,
-        reason text,
-        fence bigint,
-        unit_id uuid NOT NULL,
-        at timestamptz NOT NULL,
-        PRIMARY KEY (task_id, step)
-      );
-
-      -- When a task wants its next turn. look_at is when a clock should look: the due time, or later
-      -- while somebody has already been told. wakes counts rings, so that none is lost.
-      CREATE TABLE dues (
-        task_id uuid PRIMARY KEY REFERENCES tasks ON DELETE CASCADE,
-        resource_id uuid NOT NULL,
-        due_at timestamptz,
-        look_at timestamptz,
-        reason text NOT NULL,
-        wakes bigint NOT NULL DEFAULT 0
-      ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01);
-      CREATE INDEX dues_to_look_at ON dues (look_at) WHERE look_at IS NOT NULL;
-      CREATE INDEX dues_by_resource ON dues (resource_id);
-
-      CREATE TABLE events (
-        id bigserial PRIMARY KEY,
-        event_id uuid NOT NULL UNIQUE,
-        task_id uuid NOT NULL REFERENCES tasks ON DELETE CASCADE,
-        type text NOT NULL,
-        payload jsonb,
-        dedup_key text,
-        actor text NOT NULL,
-        reason text,
-        unit_id uuid NOT NULL,
-        sent_at timestamptz NOT NULL,
-        expires_at timestamptz,
-        consumed_at timestamptz
-      );
-      CREATE UNIQUE INDEX events_once ON events (task_id, dedup_key) WHERE dedup_key IS NOT NULL;
-      CREATE INDEX events_waiting ON events (task_id, id) WHERE consumed_at IS NULL;
-
-      CREATE TABLE failures (
-        id uuid PRIMARY KEY,
-        resource_id uuid NOT NULL REFERENCES resources ON DELETE CASCADE,
-        task_id uuid NOT NULL REFERENCES tasks ON DELETE CASCADE,
-        step integer NOT NULL,
-        effect text,
-        attempt integer NOT NULL,
-        class text NOT NULL,
-        code text,
-        message text NOT NULL,
-        detail jsonb,
-        at timestamptz NOT NULL
-      );
-      CREATE INDEX failures_by_task ON failures (task_id, at);
-
-      -- The lock of the settings without Redis.
-      CREATE TABLE locks (
-        key text PRIMARY KEY,
-        token uuid NOT NULL,
-        expires_at timestamptz NOT NULL
-      ) WITH (fillfactor = 50);
-    `)
-    await knex.raw(`
-      -- History is append only. Re-encryption alone may touch a row, and says so in its transaction.
-      CREATE FUNCTION refuse_rewriting() RETURNS trigger LANGUAGE plpgsql AS $$
-      BEGIN
-        IF current_setting('escapement.reencrypting', true) = 'on' THEN RETURN NEW; END IF;
-        RAISE EXCEPTION 'the history of a task is append only';
-      END $$;
-      CREATE TRIGGER transitions_append_only BEFORE UPDATE ON transitions
-        FOR EACH ROW EXECUTE FUNCTION refuse_rewriting();
-    `)
+    await knex.raw(TABLES)
+    await knex.raw(APPEND_ONLY)
   },
 
   async down(knex: Knex) {

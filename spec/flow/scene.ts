@@ -23,12 +23,13 @@ export interface SceneOptions {
   readonly config?: Environment
 }
 
+const CONCURRENCY = 10
 /** Short times, so that a fault costs seconds; the relations between them are those of production. */
 const BRISK: Environment = {
   ESCAPEMENT_BEAT_MS: '200',
   ESCAPEMENT_TOLD_MS: '1000',
   ESCAPEMENT_LOCK_TTL_MS: '1500',
-  ESCAPEMENT_CONCURRENCY: '10',
+  ESCAPEMENT_CONCURRENCY: String(CONCURRENCY),
   ESCAPEMENT_GRACE_MS: '5000',
 }
 const time = new SystemTime()
@@ -171,6 +172,7 @@ export class Scene {
         reported,
         vessels: this.#vessels,
         output: processes.output,
+        lostHands: processes.all.filter(({ wasKilled }) => wasKilled).length * CONCURRENCY,
       })
     const what = 'locks and tickets were given back'
     const isWell = async () => (await look()).length === 0

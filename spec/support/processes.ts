@@ -43,6 +43,11 @@ export class StaffProcess {
     return this.#ending === null
   }
 
+  /** Did it end without a word? */
+  get wasKilled(): boolean {
+    return this.#ending?.signal === 'SIGKILL'
+  }
+
   /** How often it told this event. */
   count(event: string): number {
     return this.told.filter(({ told }) => told === event).length
