@@ -36,7 +36,9 @@ export function advance(
   const awake = wake(machine, rest)
   const { scope, raw } = inertScope(machine)
   const next = machine.transition(awake, event, scope)
-  return settle(next, raw, rest, next !== awake, step, nowMs)
+  // A transition that only performs actions leaves XState's snapshot the very same object.
+  const changed = next !== awake || raw.length > 0
+  return settle(next, raw, rest, changed, step, nowMs)
 }
 
 /** Does this state of rest accept the event? Evaluates guards. */

@@ -57,6 +57,16 @@ docs('names only commands that exist', async () => {
   }
 })
 
+docs('promises nothing that no spec checks', () => {
+  const promises = [...textOf('docs/guarantees.md').matchAll(/^\| (G\d) .*$/gm)]
+  assert.is(promises.map(([, name]) => name).join(' '), 'G1 G2 G3 G4 G5 G6 G7 G8')
+  for (const [row, name] of promises) {
+    const specs = [...row.matchAll(/`(spec\/[\w/.-]+\.spec\.ts)`/g)].map(([, file]) => file)
+    assert.ok(specs.length > 0, `${name} names no spec`)
+    for (const file of specs) assert.ok(paths.has(file as string), `${name} names ${file}`)
+  }
+})
+
 docs('lists every variable of the environment', () => {
   const rows = rowsOf(textOf('docs/configuration.md')).filter(([name]) => name?.startsWith('`'))
   const code = (text: string) => (text === '' ? '' : `\`${text}\``)
@@ -77,6 +87,31 @@ docs('would not compile with a field that does not exist', { deadlineMs: 120_000
   const [planted] = blocksOf('planted', text).filter((block) => block.text.includes('rungs'))
   const [problem] = problemsOf([written(planted as Block)])
   assert.match(problem ?? '', `'rungs' does not exist`)
+})
+
+docs('would not pass with an assertion that is false', async () => {
+  const planted = { name: 'planted-false', text: '1 + 1 // => 3\n', isRun: true }
+  const file = join(folder, 'planted-false.run.ts')
+  writeFileSync(file, runnable(planted))
+  const told = await import(pathToFileURL(file).href).catch((error: Error) => error.message)
+  assert.match(told, '1 + 1 // => 3')
+})
+
+docs('reads pages as they are meant', () => {
+  const page = ['```ts', 'a()', '```', '', '```ts no-run', 'b()', '```', '', '```', 'c', '```', '']
+  const found = blocksOf('docs/x.md', page.join('\n')).map(({ name, isRun }) => [name, isRun])
+  assert.equal(found, [
+    ['docs-x-1', true],
+    ['docs-x-2', false],
+  ])
+  const shell =
+    '`escapement keys status -o json` and `Escapement`\nnpx escapement get tasks --app x\n'
+  assert.equal(commandsIn(shell), [
+    ['keys', 'status'],
+    ['get', 'tasks'],
+  ])
+  assert.equal(linksIn('[a](b.md#c) [d](https://e.f) [g](#h)'), ['b.md#c', '#h'])
+  assert.equal(rowsOf('| a | b |\n| - | - |\n| c | d |\n'), [['c', 'd']])
 })
 
 for (const block of blocks.filter(({ isRun }) => isRun)) {

@@ -227,8 +227,8 @@ waiting('hears the event it waits for and no other', async () => {
   for (const fence of [1, 2, 3])
     events.emit('unit.fenced', { resourceId: 'a', taskId: null, fence })
   assert.is((await heard).fence, 2)
-  const silence = await signalOf(events, 'app.stopped', undefined, 20).catch(String)
-  assert.match(String(silence), 'the event app.stopped was heard')
+  const silence = await signalOf(events, 'clock.stopped', undefined, 20).catch(String)
+  assert.match(String(silence), 'the event clock.stopped was heard')
 })
 
 waiting.run()

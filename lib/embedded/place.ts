@@ -62,9 +62,12 @@ export class Place {
 
   /** What the guest hears instead of an answer to this group; null when the group may be run. */
   refusal({ sql, final }: Group): Buffer | null {
-    const ending = endingOf(sql)
-    if (ending === 'rollback') this.#verdict = null
     if (!this.#verdict) return null
+    const ending = endingOf(sql)
+    if (ending === 'rollback') {
+      this.#verdict = null
+      return null
+    }
     const heard = this.#skipping ? [] : [sentence(this.#verdict)]
     this.#skipping = !final
     if (!final) return Buffer.concat(heard)

@@ -71,7 +71,7 @@ const PLANTED: readonly [breach: string, sql: string, said: RegExp][] = [
   ],
   [
     'an event nobody took',
-    `INSERT INTO events (task_id, type, actor, unit_id, sent_at) SELECT id, 'GO', 'x', id, now() FROM tasks WHERE id = ${ONE}`,
+    `INSERT INTO events (task_id, event_id, type, actor, unit_id, sent_at) SELECT id, id, 'GO', 'x', id, now() FROM tasks WHERE id = ${ONE}`,
     /events nobody took/,
   ],
   [

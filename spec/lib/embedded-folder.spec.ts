@@ -155,6 +155,7 @@ function started(work: string): { readonly process: ChildProcess; readonly said:
     ${work}`
   const args = ['--import', 'tsx', '--input-type=module', '-e', program, folder]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  clients.closing(async () => child.kill('SIGKILL'))
   const started = { process: child, said: '' }
   child.stdout.on('data', (chunk) => {
     started.said += chunk

@@ -288,6 +288,21 @@ test('an event nobody accepts changes nothing', () => {
   assert.is(accepts(door(), rest, { type: 'OPEN' }), true)
 })
 
+test('an event that only makes an action happen is accepted', () => {
+  const hear = () => {}
+  const machine = setup({ actions: { hear } }).createMachine({
+    on: { TOLD: { actions: 'hear' }, DEAF: {} },
+  }) as unknown as AnyStateMachine
+  const { rest } = begin(machine, undefined, 1, 0)
+  const told = advance(machine, rest, { type: 'TOLD' }, 2, 0)
+  assert.is(told.changed, true)
+  assert.equal(
+    told.acts.map(({ type }) => type),
+    ['hear'],
+  )
+  assert.is(advance(machine, rest, { type: 'DEAF' }, 2, 0).changed, false)
+})
+
 test('an effect is named by the step that armed it, and gone when its state is left', () => {
   const machine = setup({
     actors: { call: fromPromise(async () => 1) },

@@ -15,7 +15,8 @@ import { within } from './wait.ts'
 
 export { type Driver, drive } from './drive.ts'
 
-export interface HouseOptions extends Pick<AppOptions, 'resources' | 'time' | 'events'> {
+export interface HouseOptions
+  extends Pick<AppOptions, 'resources' | 'plugins' | 'time' | 'events'> {
   /** Embedded unless told. */
   readonly setting?: Setting
   /** Variables of the environment, on top of what a spec needs. */
@@ -112,12 +113,13 @@ function environmentOf(setting: Setting, schema: string, more: Environment = {})
 }
 
 async function open(
-  { resources, setting = 'embedded', time, events }: HouseOptions,
+  { resources, plugins = [], setting = 'embedded', time, events }: HouseOptions,
   environment: Environment,
   migrate: boolean,
 ): Promise<App> {
   return App.open({
     resources,
+    plugins,
     config: readConfig(environment),
     migrate,
     ...(time && { time }),
