@@ -75,6 +75,16 @@ export const ERRORS = {
     'There are no encryption keys.',
     'Run `escapement keys generate` and put its output in ESCAPEMENT_KEYS, or name a file in ESCAPEMENT_KEYS_FILE.',
   ),
+  KEY_MISMATCH: entry(
+    'usage',
+    'Encryption key {id} is not the key {id} that this database knows.',
+    'Use the same ESCAPEMENT_KEYS in every process; compare them with `escapement keys status`.',
+  ),
+  KEY_ABSENT: entry(
+    'usage',
+    'This database holds values sealed with key {id}, which is not in the keyring.',
+    'Add key {id} to ESCAPEMENT_KEYS; to be rid of it, run `escapement keys reencrypt` where it is present.',
+  ),
   KEY_INVALID: entry(
     'usage',
     'Encryption key {id} is not usable: {reason}.',

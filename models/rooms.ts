@@ -16,6 +16,7 @@ import { migrateQueue, postgresBackend, redisBackend, TicketQueue } from '../lib
 import { connectRedis, type RedisDoor } from '../lib/redis.ts'
 import type { Time } from '../lib/time.ts'
 import { migrations as house } from './migrations/0001_house.ts'
+import { enrol } from './roll.ts'
 
 export interface RoomsOptions {
   readonly config: Config
@@ -54,7 +55,7 @@ export class Rooms {
     this.#closing = closing
   }
 
-  /** @throws DATABASE_UNREACHABLE, REDIS_UNREACHABLE, MIGRATIONS_PENDING, KEYS_MISSING, DATA_FOLDER_IN_USE */
+  /** @throws DATABASE_UNREACHABLE, REDIS_UNREACHABLE, MIGRATIONS_PENDING, KEYS_MISSING, KEY_ABSENT, KEY_MISMATCH, DATA_FOLDER_IN_USE */
   static async open(options: RoomsOptions): Promise<Rooms> {
     const closing: (() => Promise<void>)[] = []
     try {
@@ -74,6 +75,7 @@ export class Rooms {
     await database.ask(time)
     const isOurs = config.setting === 'embedded'
     await bringUpToDate(database, migrate || isOurs)
+    await enrol(database, keyring)
     const redis = config.redisUrl
       ? await connectRedis(config.redisUrl, { time, name: 'escapement' })
       : null

@@ -121,6 +121,9 @@ const TABLES = `
   );
   CREATE INDEX failures_by_task ON failures (task_id, at);
 
+  -- Keys that may have sealed something here, by fingerprint; never the keys themselves.
+  CREATE TABLE keys (id integer PRIMARY KEY, fingerprint text NOT NULL);
+
   -- The lock of the settings without Redis.
   CREATE TABLE locks (
     key text PRIMARY KEY,
@@ -150,7 +153,7 @@ export const house: Migration = {
 
   async down(knex: Knex) {
     await knex.raw(`
-      DROP TABLE locks, failures, events, dues, transitions, tasks, leases, changes, resources;
+      DROP TABLE locks, keys, failures, events, dues, transitions, tasks, leases, changes, resources;
       DROP FUNCTION refuse_rewriting();
     `)
   },

@@ -32,6 +32,8 @@ const BRISK: Environment = {
   ESCAPEMENT_CONCURRENCY: String(CONCURRENCY),
   ESCAPEMENT_GRACE_MS: '5000',
 }
+/** After this long the queue gives the tickets of a dead process to somebody else. */
+const QUEUE_GIVES_UP_MS = 60_000
 const time = new SystemTime()
 const SCRIPT = 'spec/flow/processes/staff.ts'
 /** Vessels launched at the same time. */
@@ -109,6 +111,10 @@ export class Scene {
     return (await this.sql('SELECT count(*) AS count FROM transitions'))[0].count
   }
 
+  get vessels(): number {
+    return this.#vessels
+  }
+
   /** How many tasks are still under way. */
   async underWay(): Promise<number> {
     return (await this.sql('SELECT count(*) AS count FROM tasks WHERE finished_at IS NULL'))[0]
@@ -153,8 +159,31 @@ export class Scene {
     return Math.round(time.monotonic() - startedAt)
   }
 
-  /** Looks at everything, once all locks and tickets had their time to be given back. */
-  async breaches(): Promise<string[]> {
+  /** Every task that is due, with the step it is at. */
+  due(): Promise<{ id: string; step: number }[]> {
+    return this.sql(
+      `SELECT t.id, t.step FROM tasks t JOIN dues d ON d.task_id = t.id
+       WHERE d.due_at <= clock_timestamp()`,
+    )
+  }
+
+  /** When each of these tasks has moved on; answers how long that took, in milliseconds. */
+  async movedOn(due: readonly { id: string; step: number }[], deadlineMs: number): Promise<number> {
+    const startedAt = time.monotonic()
+    const behind = `
+      SELECT 1 FROM json_to_recordset($1) AS v(id uuid, step integer) JOIN tasks t ON t.id = v.id
+      WHERE t.step = v.step AND t.finished_at IS NULL LIMIT 1`
+    const what = `${due.length} tasks that were due had moved on`
+    const hasMoved = async () => (await this.sql(behind, [JSON.stringify(due)])).length === 0
+    await until(hasMoved, { what, deadlineMs })
+    return Math.round(time.monotonic() - startedAt)
+  }
+
+  /**
+   * Looks at everything, once all locks and tickets had their time to be given back.
+   * @param patienceMs how long that may take; beyond a minute the queue has given up the dead as well
+   */
+  async breaches(patienceMs = 5_000): Promise<string[]> {
     const redis = new Redis(this.#redisUrl)
     const reported = this.processes.all.flatMap(({ told }) =>
       told
@@ -163,6 +192,7 @@ export class Scene {
     )
     const { sql, schema, sink, processes } = this
     const { seen } = sink
+    const lost = processes.all.filter(({ isLost }) => isLost).length
     const look = () =>
       breachesIn({
         sql,
@@ -172,11 +202,11 @@ export class Scene {
         reported,
         vessels: this.#vessels,
         output: processes.output,
-        lostHands: processes.all.filter(({ wasKilled }) => wasKilled).length * CONCURRENCY,
+        lostHands: patienceMs > QUEUE_GIVES_UP_MS ? 0 : lost * CONCURRENCY,
       })
     const what = 'locks and tickets were given back'
     const isWell = async () => (await look()).length === 0
-    await until(isWell, { what, deadlineMs: 5_000 }).catch(() => {})
+    await until(isWell, { what, deadlineMs: patienceMs }).catch(() => {})
     const breaches = await look().finally(() => redis.quit())
     return [...breaches, ...(await this.#resting())]
   }

@@ -43,9 +43,9 @@ export class StaffProcess {
     return this.#ending === null
   }
 
-  /** Did it end without a word? */
-  get wasKilled(): boolean {
-    return this.#ending?.signal === 'SIGKILL'
+  /** Did it end without giving back what it had? */
+  get isLost(): boolean {
+    return this.#ending !== null && this.#ending.code !== 0
   }
 
   /** How often it told this event. */
