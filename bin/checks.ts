@@ -4,15 +4,16 @@
 import { existsSync, statSync } from 'node:fs'
 import type { Config } from '../lib/config.ts'
 import type { Database } from '../lib/database.ts'
+import { Envelope } from '../lib/envelope.ts'
 import { asError } from '../lib/errors.ts'
 import { Events } from '../lib/events.ts'
 import { keysFileOf, loadKeyring } from '../lib/keys.ts'
+import { postgresBackend, redisBackend, TicketQueue } from '../lib/queue.ts'
 import { connectRedis } from '../lib/redis.ts'
 import { SystemTime } from '../lib/time.ts'
 import { Query } from '../models/query.ts'
-import { Rooms } from '../models/rooms.ts'
 import { countSealed } from '../models/sealed.ts'
-import { hasData, type OpenDatabase, openDatabase } from './database.ts'
+import { hasData, type OpenDatabase, openDatabase, queueSchema } from './database.ts'
 import { sentence } from './print.ts'
 
 export interface Check {
@@ -97,7 +98,7 @@ function keys(config: Config): Answer {
 }
 
 async function redis(url: string): Promise<Answer> {
-  const door = await connectRedis(url, { time: new SystemTime(), name: 'escapement doctor' })
+  const door = await connectRedis(url, { time: new SystemTime(), name: NAME })
   const policy = door.policy()
   await door.close()
   return policy === null ? warn('reachable; it does not tell its maxmemory-policy') : ok(policy)
@@ -135,6 +136,10 @@ async function migrated(database: Database): Promise<Answer> {
 
 async function seals(config: Config, database: Database): Promise<Answer> {
   const keyring = loadKeyring(config)
+  const ours = new Map(keyring.fingerprints().map(({ id, fingerprint }) => [id, fingerprint]))
+  const { rows } = await database.query('SELECT id, fingerprint FROM keys')
+  const other = rows.find(({ id, fingerprint }) => (ours.get(id) ?? fingerprint) !== fingerprint)
+  if (other) return fail(`key ${other.id} is not the key ${other.id} that this database knows`)
   const sealed = await countSealed(database)
   const lost = sealed.filter(({ keyId }) => !keyring.ids.includes(keyId))
   if (lost.length > 0) {
@@ -162,15 +167,22 @@ async function due(config: Config, database: Database): Promise<Answer> {
   )
 }
 
-async function queue(config: Config, { embedded }: OpenDatabase): Promise<Answer> {
-  const none = () => {}
-  const rooms = await Rooms.open({
-    ...{ config, time: new SystemTime(), events: new Events(), migrate: false },
-    ...{ embedded, onBlind: none },
-  })
+async function queue(config: Config, { database }: OpenDatabase): Promise<Answer> {
+  const time = new SystemTime()
+  const redis = config.redisUrl ? await connectRedis(config.redisUrl, { time, name: NAME }) : null
+  const schema = queueSchema(config)
+  const backend = redis
+    ? redisBackend(redis, config.schema)
+    : postgresBackend({ pool: database.pool(schema, 2) as never, schema })
+  const { queue: name } = config
+  const envelope = new Envelope({ keyring: loadKeyring(config), queue: name, time, ttlMs: 1 })
+  const tickets = new TicketQueue({ name, backend, envelope, events: new Events(), time })
   try {
-    return ok(`${await rooms.queue.depth()} messages wait`)
+    return ok(`${await tickets.depth()} messages wait`)
   } finally {
-    await rooms.close()
+    await tickets.close()
+    await redis?.close()
   }
 }
+
+const NAME = 'escapement doctor'

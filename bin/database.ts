@@ -3,11 +3,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../lib/config.ts'
-import { Database } from '../lib/database.ts'
+import { Database, type Migration } from '../lib/database.ts'
 import { type Embedded, openEmbedded } from '../lib/embedded.ts'
 import { fault } from '../lib/errors.ts'
 import { migrateQueue } from '../lib/queue.ts'
-import { migrations } from '../models/index.ts'
+import { migrations as house } from '../models/index.ts'
 
 /** Counting and re-encryption read whole tables. */
 const STATEMENT_MS = 600_000
@@ -23,10 +23,14 @@ export const hasData = ({ dataFolder }: Config): boolean =>
   existsSync(join(dataFolder, 'data', 'PG_VERSION'))
 
 /** Opens the database of a configuration. @throws DATA_FOLDER_IN_USE */
-export async function openDatabase(config: Config): Promise<OpenDatabase> {
+export async function openDatabase(
+  config: Config,
+  more: readonly Migration[] = [],
+): Promise<OpenDatabase> {
   const { databaseUrl, dataFolder, schema } = config
   const embedded = databaseUrl ? undefined : await openEmbedded({ folder: dataFolder })
   const at = embedded ? { wire: embedded } : { url: databaseUrl ?? '' }
+  const migrations = [...house, ...more]
   const database = new Database({ at, schema, poolSize: 2, statementMs: STATEMENT_MS, migrations })
   const close = async () => {
     await database.close()
@@ -38,15 +42,16 @@ export async function openDatabase(config: Config): Promise<OpenDatabase> {
 /**
  * Lends the database to `work` and closes it.
  * @param options.make also makes the folder of an embedded one
+ * @param options.migrations those of plugins, after ours
  * @throws MIGRATIONS_PENDING when there is none and none is to be made
  */
 export async function withDatabase<T>(
   config: Config,
-  { make }: { make: boolean },
+  { make, migrations = [] }: { make: boolean; migrations?: readonly Migration[] },
   work: (database: Database) => Promise<T>,
 ): Promise<T> {
   if (!make && config.setting === 'embedded' && !hasData(config)) throw pending(config)
-  const { database, close } = await openDatabase(config)
+  const { database, close } = await openDatabase(config, migrations)
   try {
     return await work(database)
   } finally {
@@ -55,7 +60,7 @@ export async function withDatabase<T>(
 }
 
 const pending = ({ schema }: Config) =>
-  fault('MIGRATIONS_PENDING', { schema, pending: migrations.map(({ name }) => name).join(', ') })
+  fault('MIGRATIONS_PENDING', { schema, pending: house.map(({ name }) => name).join(', ') })
 
 /** @throws MIGRATIONS_PENDING */
 export async function checkMigrated(database: Database): Promise<void> {

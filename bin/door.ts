@@ -2,7 +2,8 @@
 // Promise: whatever a command opened is closed again, however it ends.
 import { type Command, Option } from 'commander'
 import { type Config, readConfig } from '../lib/config.ts'
-import { EXIT } from '../lib/errors.ts'
+import type { Migration } from '../lib/database.ts'
+import { EXIT, isFault } from '../lib/errors.ts'
 import { SystemTime } from '../lib/time.ts'
 import { App, type Because } from '../models/index.ts'
 import { Query } from '../models/query.ts'
@@ -73,6 +74,22 @@ export class Door {
     return `cli:${this.street.user}`
   }
 
+  /** Migrations the app's plugins bring; none where no app is named. @throws whatever loading throws */
+  async migrations(globals: Globals): Promise<readonly Migration[]> {
+    try {
+      const { definition } = await this.#load(globals)
+      return (definition.plugins ?? []).flatMap(({ migrations = [] }) => migrations)
+    } catch (thrown) {
+      if (isFault(thrown, 'APP_NOT_NAMED')) return []
+      throw thrown
+    }
+  }
+
+  #load(globals: Globals): Promise<AppFile> {
+    const { readTypeScript } = this.#origin
+    return loadApp(this.config(globals).app, this.street.folder, readTypeScript)
+  }
+
   /**
    * Lends the app to `work`, and closes it.
    * @param options.migrate brings the schema up to date first
@@ -84,8 +101,7 @@ export class Door {
     options: { migrate?: boolean } = {},
   ): Promise<void> {
     const config = this.config(globals)
-    const { readTypeScript } = this.#origin
-    const file = await loadApp(config.app, this.street.folder, readTypeScript)
+    const file = await this.#load(globals)
     const { time, actor } = this
     const app = await App.open({ ...file.definition, ...options, config, time, actor })
     try {

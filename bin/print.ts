@@ -12,9 +12,11 @@ const LOGIN = /(\w:\/\/)[^\s/@]*@/g
 /** A text with control characters shown as escapes. */
 export const plain = (text: string): string => text.replace(UNSAFE, escaped)
 
-/** The same for sentences, with logins in addresses masked. */
-export const sentence = (text: string): string =>
-  plain(text.replace(/\s*\n\s*/g, ' ').replace(LOGIN, '$1[secret]@'))
+/** A message of an error, logins in addresses masked. */
+export const masked = (text: string): string => text.replace(LOGIN, '$1[secret]@')
+
+/** The same on one line, safe to show. */
+export const sentence = (text: string): string => plain(masked(text.replace(/\s*\n\s*/g, ' ')))
 
 const escaped = (mark: string): string => {
   if (mark === '\n') return '\\n'

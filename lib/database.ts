@@ -45,6 +45,10 @@ export class CommitUnknown extends Error {
 
 const INT8 = 20
 const TIMESTAMPTZ = 1184
+/** No transaction of ours waits for anything: one that rests was left by a stopped process, its rows locked. */
+const RESTING_MS = 5_000
+/** Knex prints what it thinks of lost connections; whoever asked hears of them anyway. */
+const MUTE = { warn() {}, error() {}, deprecate() {}, debug() {} }
 /** An arbitrary constant all starters agree on: two migrations at once wait for one another. */
 const MIGRATION_LOCK = 7_306_294_511
 
@@ -74,6 +78,7 @@ export class Database implements Runner {
       connection: () => this.#connection(options.schema) as Knex.StaticConnectionConfig,
       pool: { min: 0, max: 4 },
       acquireConnectionTimeout: 10_000,
+      log: MUTE,
     })
   }
 
@@ -205,7 +210,8 @@ export class Database implements Runner {
 
   #connection(schema: string): Record<string, unknown> {
     const { at, statementMs = 10_000 } = this.#options
-    const settings = `-c search_path=${schema} -c statement_timeout=${statementMs} -c lock_timeout=${statementMs} -c idle_in_transaction_session_timeout=${statementMs}`
+    const restingMs = Math.min(statementMs, RESTING_MS)
+    const settings = `-c search_path=${schema} -c statement_timeout=${statementMs} -c lock_timeout=${statementMs} -c idle_in_transaction_session_timeout=${restingMs}`
     const common = { application_name: 'escapement', options: settings, types }
     if ('wire' in at) return { ...common, user: 'postgres', stream: () => at.wire.stream() }
     return {

@@ -118,23 +118,19 @@ for (const block of blocks.filter(({ isRun }) => isRun)) {
   docs(`runs ${block.name}`, { deadlineMs: 60_000 }, async () => {
     const file = join(folder, `${block.name}.run.ts`)
     writeFileSync(file, runnable(block))
-    await inEmptyHouse(() => import(pathToFileURL(file).href))
+    await inEmptyHouse(block.name, () => import(pathToFileURL(file).href))
   })
 }
 
 docs.run()
 
-let houses = 0
-
-/** With the environment a reader has who configured nothing, but for the folder and the schema. */
-async function inEmptyHouse(work: () => Promise<unknown>): Promise<void> {
+/** With the environment a reader has who configured nothing, but for the folder and the beat. */
+async function inEmptyHouse(name: string, work: () => Promise<unknown>): Promise<void> {
   const before = { ...process.env }
-  houses += 1
   delete process.env.DATABASE_URL
   delete process.env.REDIS_URL
   Object.assign(process.env, {
-    ESCAPEMENT_DATA: join(folder, 'data'),
-    ESCAPEMENT_SCHEMA: `docs_${houses}`,
+    ESCAPEMENT_DATA: join(folder, `${name}.data`),
     ESCAPEMENT_BEAT_MS: '20',
   })
   try {

@@ -5,7 +5,7 @@ import type { FailureLine, HistoryLine } from '../../models/index.ts'
 import type { RunLine } from '../../models/query.ts'
 import { type Door, doing, type Globals, type Opened } from '../door.ts'
 import { resourceValue, runValue } from '../lists.ts'
-import { cell, moment, table } from '../print.ts'
+import { cell, masked, moment, table } from '../print.ts'
 import { resourceWord, whole } from '../words.ts'
 
 /** How much of each list `describe` shows. */
@@ -61,7 +61,11 @@ async function withWaiting({ query }: Opened, run: RunLine) {
   return { ...value, mailbox, timers: timers.map((one) => ({ ...one, dueAt: moment(one.dueAt) })) }
 }
 
-const failureValue = (failure: FailureLine) => ({ ...failure, at: moment(failure.at) })
+const failureValue = (failure: FailureLine) => ({
+  ...failure,
+  message: masked(failure.message),
+  at: moment(failure.at),
+})
 
 function paragraphs({ kind, id, state, parentId, fields, tasks, failures, children }: Described) {
   const timers = tasks.flatMap((run) => run.timers.map((one) => [run.task, one.event, one.dueAt]))
@@ -109,14 +113,21 @@ async function printHistory(
   if (task !== undefined) app.registry.find(held.kind).task(task)
   const { limit } = options
   const lines = await app.history.lines(held.id, { limit, ...(task !== undefined && { task }) })
-  const values = lines.map((line) => ({ ...line, at: moment(line.at) }))
-  door.show(options, values, () => historyTable(lines, options.output === 'wide'))
+  const values = lines.map(historyValue)
+  door.show(options, values, () => historyTable(values, options.output === 'wide'))
 }
 
-function historyTable(lines: readonly HistoryLine[], isWide: boolean): string {
+/** A panic's reason is the message of its error. */
+const historyValue = ({ reason, at, ...line }: HistoryLine) => ({
+  ...line,
+  reason: reason === null ? null : masked(reason),
+  at: moment(at),
+})
+
+function historyTable(lines: readonly ReturnType<typeof historyValue>[], isWide: boolean): string {
   const head = ['at', 'task', 'step', 'from', 'to', 'event', 'actor', 'reason']
   const rows = lines.map(({ at, task, step, from, to, event, actor, reason, taskId }) => [
-    ...[moment(at), task, step, from, to, event, actor, reason],
+    ...[at, task, step, from, to, event, actor, reason],
     ...(isWide ? [taskId] : []),
   ])
   return rows.length === 0

@@ -8,6 +8,7 @@ import { fault } from '../../lib/errors.ts'
 import { Keyring } from '../../lib/keyring.ts'
 import { keysFileOf, loadKeyring, saveKeyring } from '../../lib/keys.ts'
 import { reencrypt } from '../../models/reencrypt.ts'
+import { enrol, strike } from '../../models/roll.ts'
 import { countSealed, type SealedCount } from '../../models/sealed.ts'
 import { checkMigrated, withDatabase } from '../database.ts'
 import { type Door, doing, type Globals } from '../door.ts'
@@ -107,13 +108,16 @@ async function reencrypting(door: Door, options: Globals): Promise<void> {
   const again = await withDatabase(config, { make: false }, async (database) => {
     await checkMigrated(database)
     const keyring = loadKeyring(config)
+    await enrol(database, keyring)
     const before = await leftIn(database, keyring)
     const bar = progress(door.street, 'sealed again', before)
     const { time, street } = door
     const onPage = (values: number) => bar.add(values)
     try {
       const done = await reencrypt({ database, keyring, time, onPage, signal: street.stopped })
-      return { done, left: await leftIn(database, keyring), newest: keyring.newest }
+      const left = await leftIn(database, keyring)
+      if (left === 0) await strike(database, keyring.newest)
+      return { done, left, newest: keyring.newest }
     } finally {
       bar.stop()
     }

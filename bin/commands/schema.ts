@@ -6,7 +6,8 @@ import type { Config } from '../../lib/config.ts'
 import type { Database } from '../../lib/database.ts'
 import { fault } from '../../lib/errors.ts'
 import { keysFileOf, loadKeyring } from '../../lib/keys.ts'
-import { migrations } from '../../models/index.ts'
+import { migrations as house } from '../../models/index.ts'
+import { enrol } from '../../models/roll.ts'
 import { hasData, migrateAll, queueSchema, withDatabase } from '../database.ts'
 import { type Door, doing, type Globals } from '../door.ts'
 import { table } from '../print.ts'
@@ -23,10 +24,13 @@ export function schemaCommands(program: Command, door: Door): void {
     .description('migrate, and make the keys of an embedded folder')
   doing(setup, async (_args, options) => {
     const config = door.config(options)
+    const migrations = await door.migrations(options)
     const keyring = loadKeyring(config)
-    const ran = await withDatabase(config, { make: true }, (database) =>
-      migrateAll(config, database),
-    )
+    const ran = await withDatabase(config, { make: true, migrations }, async (database) => {
+      const names = await migrateAll(config, database)
+      await enrol(database, keyring)
+      return names
+    })
     const value = { schema: config.schema, ran, keys: keyring.fingerprints() }
     const keys = keysFileOf(config) ?? 'ESCAPEMENT_KEYS'
     door.tell(options, value, `${ranSentence(config, ran)} Keys are in ${keys}.`)
@@ -48,26 +52,27 @@ export function schemaCommands(program: Command, door: Door): void {
 async function migrating(door: Door, options: Migrate): Promise<void> {
   const config = door.config(options)
   const { schema } = config
+  const migrations = await door.migrations(options)
   if (options.status) {
+    const names = [...house, ...migrations].map(({ name }) => name)
+    const asked = { make: false, migrations }
     const pending = isMade(config)
-      ? await withDatabase(config, { make: false }, (database) => database.pending())
-      : migrations.map(({ name }) => name)
-    return showStatus(door, options, schema, pending)
-  }
-  if (options.down) {
-    await confirm(
-      door,
-      options,
-      schema,
-      `takes back tables of the schema "${schema}" with all their data`,
-    )
-    const back = await withDatabase(config, { make: false }, (database) => database.rollback())
-    const sentence =
+      ? await withDatabase(config, asked, (database) => database.pending())
+      : names
+    showStatus(door, options, names, pending)
+  } else if (options.down) {
+    const deed = `takes back tables of the schema "${schema}" with all their data`
+    await confirm(door, options, schema, deed)
+    const asked = { make: false, migrations }
+    const back = await withDatabase(config, asked, (database) => database.rollback())
+    const done =
       back.length > 0 ? `Took back ${back.join(', ')}.` : 'There was nothing to take back.'
-    return door.tell(options, { schema, back }, sentence)
+    door.tell(options, { schema, back }, done)
+  } else {
+    const asked = { make: true, migrations }
+    const ran = await withDatabase(config, asked, (database) => migrateAll(config, database))
+    door.tell(options, { schema, ran }, ranSentence(config, ran))
   }
-  const ran = await withDatabase(config, { make: true }, (database) => migrateAll(config, database))
-  door.tell(options, { schema, ran }, ranSentence(config, ran))
 }
 
 function ranSentence({ schema }: Config, ran: readonly string[]): string {
@@ -78,16 +83,12 @@ function ranSentence({ schema }: Config, ran: readonly string[]): string {
 function showStatus(
   door: Door,
   options: Globals,
-  schema: string,
+  names: readonly string[],
   pending: readonly string[],
 ): void {
-  const rows = migrations.map(({ name }) => ({ name, ran: !pending.includes(name) }))
-  door.show(options, { schema, migrations: rows }, () =>
-    table(
-      ['migration', 'ran'],
-      rows.map(({ name, ran }) => [name, ran ? 'yes' : 'no']),
-    ),
-  )
+  const migrations = names.map((name) => ({ name, ran: !pending.includes(name) }))
+  const rows = migrations.map(({ name, ran }) => [name, ran ? 'yes' : 'no'])
+  door.show(options, { migrations }, () => table(['migration', 'ran'], rows))
 }
 
 async function tearingDown(door: Door, options: Migrate): Promise<void> {

@@ -68,7 +68,10 @@ async function calm(): Promise<void> {
     const seconds = (time.monotonic() - startedAt) / 1_000
     const steps = (await scene.steps()) - before
     const rate = Math.round(steps / seconds)
-    console.log(`calm: ${steps} steps in ${seconds.toFixed(1)} s, ${rate} steps/s`)
+    const stale = await scene.app.rooms.queue.depth()
+    console.log(
+      `calm: ${steps} steps in ${seconds.toFixed(1)} s, ${rate} steps/s, ${stale} tickets too many`,
+    )
     judge('calm', await scene.breaches())
     const again = repeated(scene.sink.seen)
     judge('calm', again > 0 ? [`${again} effects were run in vain`] : [])
@@ -123,7 +126,9 @@ function drawn(round: number): Fault {
   return order[round % FAULTS.length]!
 }
 
-const open = () => Scene.open({ databaseUrl: postgres.url, redisUrl: redis.url })
+function open(): Promise<Scene> {
+  return Scene.open({ databaseUrl: postgres.url, redisUrl: redis.url })
+}
 
 function judge(act: string, breaches: readonly string[]): void {
   if (breaches.length === 0) passed += 1
@@ -131,10 +136,11 @@ function judge(act: string, breaches: readonly string[]): void {
 }
 
 /** How often somebody came too late. */
-const told = ({ processes }: Scene) =>
-  ['unit.fenced', 'unit.desynchronized', 'lease.lost', 'tick.failed', 'clock.failed']
+function told({ processes }: Scene): string {
+  return ['unit.fenced', 'unit.desynchronized', 'lease.lost', 'tick.failed', 'clock.failed']
     .map((event) => `${event} ${processes.count(event)}`)
     .join(', ')
+}
 
 /** The table: fault, how often, recovery, effects seen again. */
 function tell(outcomes: readonly Outcome[]): void {

@@ -183,7 +183,7 @@ export class Scene {
    * Looks at everything, once all locks and tickets had their time to be given back.
    * @param patienceMs how long that may take; beyond a minute the queue has given up the dead as well
    */
-  async breaches(patienceMs = 5_000): Promise<string[]> {
+  async breaches(patienceMs = 20_000): Promise<string[]> {
     const redis = new Redis(this.#redisUrl)
     const reported = this.processes.all.flatMap(({ told }) =>
       told
@@ -205,9 +205,12 @@ export class Scene {
         lostHands: patienceMs > QUEUE_GIVES_UP_MS ? 0 : lost * CONCURRENCY,
       })
     const what = 'locks and tickets were given back'
-    const isWell = async () => (await look()).length === 0
-    await until(isWell, { what, deadlineMs: patienceMs }).catch(() => {})
-    const breaches = await look().finally(() => redis.quit())
+    let breaches: string[] = []
+    const isWell = async () => (breaches = await look()).length === 0
+    await until(isWell, { what, deadlineMs: patienceMs }).catch(async () => {
+      breaches = await look()
+    })
+    await redis.quit()
     return [...breaches, ...(await this.#resting())]
   }
 

@@ -72,13 +72,18 @@ for (const rubbish of ['', '{"pid":', '[]', 'null', '{"pid":"1"}', '{"pid":-1}']
 }
 
 test('of many who start at once on a stale lock, exactly one wins', async () => {
-  writeFileSync(join(folder, 'lock'), '{"pid":999999999,"birth":null}')
-  const said = await Promise.all([1, 2, 3].map(() => contender(folder)))
-  assert.is(said.filter((word) => word === 'mine').length, 1, said.join())
+  for (let round = 0; round < 5; round++) {
+    writeFileSync(join(folder, 'lock'), '{"pid":999999999,"birth":null}')
+    const contenders = await Promise.all([1, 2, 3, 4].map(() => contender(folder)))
+    const said = await Promise.all(contenders.map((one) => one.go()))
+    assert.is(said.filter((word) => word === 'mine').length, 1, said.join())
+    for (const child of children.splice(0)) await end(child)
+  }
 })
 
 test('a killed holder is taken over', async () => {
-  assert.is(await contender(folder), 'mine')
+  const one = await contender(folder)
+  assert.is(await one.go(), 'mine')
   assert.is(refusalOf(folder), `${folder} ${children[0]!.pid}`)
   await end(children[0]!)
   lockFolder(folder).release()
@@ -95,14 +100,16 @@ function refusalOf(folder: string): string {
   }
 }
 
-/** Another process that wants the folder, and stays alive. Resolves to what it got. */
-async function contender(folder: string): Promise<string> {
+/** Another process that wants the folder when told to go, says what it got, and stays alive. */
+async function contender(folder: string): Promise<{ go(): Promise<string> }> {
   const program = `
     import { lockFolder } from './lib/folder.ts'
-    let said = 'mine'
-    try { lockFolder(process.argv[1]) } catch (error) { said = error.code }
-    console.log(said)
-    process.stdin.resume()`
+    process.stdin.once('data', () => {
+      let said = 'mine'
+      try { lockFolder(process.argv[1]) } catch (error) { said = error.code }
+      console.log(said)
+    })
+    console.log('ready')`
   const args = ['--import', 'tsx', '--input-type=module', '-e', program, folder]
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   children.push(child)
@@ -110,8 +117,13 @@ async function contender(folder: string): Promise<string> {
   child.stdout.on('data', (chunk) => {
     said += chunk
   })
-  await until(() => said.includes('\n'), { what: 'the contender spoke' })
-  return said.trim()
+  await until(() => said.includes('ready\n'), { what: 'the contender was ready' })
+  const go = async () => {
+    child.stdin.write('go')
+    await until(() => /ready\n.+\n/.test(said), { what: 'the contender spoke' })
+    return said.split('\n')[1]!
+  }
+  return { go }
 }
 
 async function end(child: ChildProcess): Promise<void> {
