@@ -40,7 +40,8 @@ export interface Opened {
 export interface Origin {
   /** The folder of the package. */
   readonly home: URL
-  readTypeScript(): Promise<void>
+  /** Makes this process fit to import an app file. */
+  prepare(file: { isTypeScript: boolean }): Promise<void>
 }
 
 export class Door {
@@ -86,8 +87,8 @@ export class Door {
   }
 
   #load(globals: Globals): Promise<AppFile> {
-    const { readTypeScript } = this.#origin
-    return loadApp(this.config(globals).app, this.street.folder, readTypeScript)
+    const { prepare } = this.#origin
+    return loadApp(this.config(globals).app, this.street.folder, prepare)
   }
 
   /**

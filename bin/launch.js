@@ -8,26 +8,26 @@ import { fileURLToPath } from 'node:url'
 const home = new URL('../', import.meta.url)
 const source = new URL('main.ts', import.meta.url)
 const built = new URL('dist/bin/main.js', home)
+const isCheckout = existsSync(source)
 
 /** Teaches this process to import TypeScript; a checkout also resolves 'escapement' to itself. */
 async function readTypeScript() {
   const { register } = await import('tsx/esm/api')
   register(isCheckout ? { tsconfig: fileURLToPath(new URL('tsconfig.json', home)) } : {})
-  registerHook('./dialect.js', import.meta.url)
 }
 
-const isCheckout = existsSync(source)
-let reading
+/** Makes this process fit to import an app file. */
+async function prepare({ isTypeScript }) {
+  if (isTypeScript && !isCheckout) await readTypeScript()
+  registerHook('./dialect.js', import.meta.url)
+}
 
 /**
  * Runs the command line and ends the process.
  * @param {...string} words put before the arguments of the process
  */
 export async function launch(...words) {
-  const typescript = () => (reading ??= readTypeScript())
-  if (isCheckout) await typescript()
+  if (isCheckout) await readTypeScript()
   const { main } = await import((isCheckout ? source : built).href)
-  process.exit(
-    await main([...words, ...process.argv.slice(2)], { home, readTypeScript: typescript }),
-  )
+  process.exit(await main([...words, ...process.argv.slice(2)], { home, prepare }))
 }

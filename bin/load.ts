@@ -18,18 +18,18 @@ export interface AppFile {
  * Loads an app file.
  * @param named by --app or ESCAPEMENT_APP; else the nearest package.json is asked
  * @param folder the current one
- * @param readTypeScript is awaited before a file that needs it
+ * @param prepare is awaited before a file is imported
  * @throws APP_NOT_NAMED, APP_NOT_FOUND, APP_BROKEN, APP_NOT_EXPORTED
  */
 export async function loadApp(
   named: string | null,
   folder: string,
-  readTypeScript: () => Promise<void>,
+  prepare: (file: { isTypeScript: boolean }) => Promise<void>,
 ): Promise<AppFile> {
   const path = named === null ? nearest(folder) : resolve(folder, named)
   if (path === null) throw fault('APP_NOT_NAMED')
   if (!statSync(path, { throwIfNoEntry: false })?.isFile()) throw fault('APP_NOT_FOUND', { path })
-  if (/\.[cm]?tsx?$/.test(path)) await readTypeScript()
+  await prepare({ isTypeScript: /\.[cm]?tsx?$/.test(path) })
   const exported = await imported(path, folder)
   const definition = definitionIn(exported)
   if (definition === null) throw fault('APP_NOT_EXPORTED', { path })

@@ -19,6 +19,8 @@ export interface TickParts {
   readonly desk: Pick<Verbs, 'status'>
   /** Pushes tickets; does not throw, for the clock covers what is lost. */
   push(tickets: readonly Ticket[]): Promise<void>
+  /** Something of this resource falls due at that moment; a hint that may be forgotten. */
+  soon(resourceId: string, dueAt: number): void
   /** The name of this worker in leases and history. */
   readonly owner: string
   /** How much one tick may do before others get their turn. */

@@ -192,6 +192,7 @@ export class Round {
     if (unit.fields) this.#sheet.committed(unit.fields)
     if (unit.fields?.state !== undefined) this.#state = unit.fields.state
     if (unit.step?.transition) this.#steps += 1
+    if (unit.due?.at) this.parts.soon(this.#resourceId, unit.due.at)
     await this.#tell(unit)
   }
 

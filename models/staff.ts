@@ -7,6 +7,7 @@ import type { Ticket } from '../lib/contract.ts'
 import type { Events } from '../lib/events.ts'
 import { newToken } from '../lib/id.ts'
 import { Keeper } from '../lib/lock.ts'
+import { Soon } from '../lib/soon.ts'
 import type { Store } from '../lib/store.ts'
 import type { Time } from '../lib/time.ts'
 import { Worker } from '../lib/worker.ts'
@@ -42,6 +43,7 @@ export class Staff {
   readonly #parts: StaffParts
   #clock: Clock | null = null
   #worker: Worker | null = null
+  #soon: Soon | null = null
   #askedAt = Number.NEGATIVE_INFINITY
 
   constructor(parts: StaffParts) {
@@ -75,7 +77,13 @@ export class Staff {
     const quota = { steps: quotaSteps, ms: quotaMs }
     const lookMs = config.toldMs
     const children: TickParts['children'] = (...asked) => this.#parts.library.children(...asked)
-    const rounds = new ResourceTicker({ ...this.#parts, requests, owner, quota, lookMs, children })
+    const soon = new Soon({ time, withinMs: config.beatMs, push: this.#parts.push })
+    this.#soon = soon
+    const rounds = new ResourceTicker({
+      ...this.#parts,
+      ...{ requests, owner, quota, lookMs, children },
+      soon: (resourceId, dueAt) => soon.note(resourceId, dueAt),
+    })
     const ticker = wrapped(rounds, this.#parts.plugins, events)
     this.#worker = new Worker({ queue, keeper, ticker, time, events, concurrency, graceMs })
     await this.#worker.start()
@@ -83,6 +91,7 @@ export class Staff {
 
   async stopWorker(): Promise<void> {
     await this.#worker?.stop()
+    this.#soon?.clear()
     this.#worker = null
   }
 

@@ -206,7 +206,10 @@ export class Scene {
       })
     const what = 'locks and tickets were given back'
     let breaches: string[] = []
-    const isWell = async () => (breaches = await look()).length === 0
+    const isWell = async () => {
+      breaches = await look()
+      return breaches.length === 0
+    }
     await until(isWell, { what, deadlineMs: patienceMs }).catch(async () => {
       breaches = await look()
     })

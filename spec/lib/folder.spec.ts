@@ -72,9 +72,9 @@ for (const rubbish of ['', '{"pid":', '[]', 'null', '{"pid":"1"}', '{"pid":-1}']
 }
 
 test('of many who start at once on a stale lock, exactly one wins', async () => {
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 2; round++) {
     writeFileSync(join(folder, 'lock'), '{"pid":999999999,"birth":null}')
-    const contenders = await Promise.all([1, 2, 3, 4].map(() => contender(folder)))
+    const contenders = await Promise.all([1, 2, 3].map(() => contender(folder)))
     const said = await Promise.all(contenders.map((one) => one.go()))
     assert.is(said.filter((word) => word === 'mine').length, 1, said.join())
     for (const child of children.splice(0)) await end(child)

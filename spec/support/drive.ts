@@ -85,6 +85,6 @@ function tickParts(app: App, time: FakeTime, owner: string, quota = { steps: 200
   const lookMs = rooms.config.toldMs
   return {
     ...{ store, time, events, registry, sealer, requests, desk, push, owner, quota },
-    ...{ lookMs, children },
+    ...{ lookMs, children, soon: () => {} },
   }
 }

@@ -117,15 +117,18 @@ async function open(
   environment: Environment,
   migrate: boolean,
 ): Promise<App> {
-  return App.open({
+  const isEmbedded = setting === 'embedded'
+  const opening = App.open({
     resources,
     plugins,
     config: readConfig(environment),
     migrate,
     ...(time && { time }),
     ...(events && { events }),
-    ...(setting === 'embedded' && { embedded: await enterEmbedded() }),
+    ...(isEmbedded && { embedded: await enterEmbedded() }),
   })
+  if (isEmbedded) opening.catch(leaveEmbedded)
+  return opening
 }
 
 async function shut(app: App): Promise<void> {
