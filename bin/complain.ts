@@ -45,13 +45,16 @@ function known(thrown: unknown, command: string): Known {
 export const isUsage = (error: unknown): error is CommanderError =>
   error instanceof Error && String((error as CommanderError).code).startsWith('commander.')
 
-function usage({ message }: CommanderError, command: string): Known {
+function usage({ code, message }: CommanderError, command: string): Known {
   const problem = message
     .replace(/^error: /, '')
-    .replace(/\n\((Did you mean [^)]*)\)$/, '; $1')
+    .replace(/\n\(Did you mean ([^)]*)\)$/, ' (did you mean $1)')
     .replace(/\.$/, '')
-    .replace('; Did', '; did')
-  return fault('COMMAND_INVALID', { problem, command: command ? `${command} ` : '' })
+  const isAlone = code === 'commander.help'
+  return fault('COMMAND_INVALID', {
+    problem: isAlone ? `"${command}" needs another word after it` : problem,
+    command: command ? `${command} ` : '',
+  })
 }
 
 /** The stack, and the stacks of its causes. */

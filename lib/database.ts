@@ -213,7 +213,8 @@ export class Database implements Runner {
     const restingMs = Math.min(statementMs, RESTING_MS)
     const settings = `-c search_path=${schema} -c statement_timeout=${statementMs} -c lock_timeout=${statementMs} -c idle_in_transaction_session_timeout=${restingMs}`
     const common = { application_name: 'escapement', options: settings, types }
-    if ('wire' in at) return { ...common, user: 'postgres', stream: () => at.wire.stream() }
+    if ('wire' in at)
+      return { ...common, user: 'postgres', ssl: false, stream: () => at.wire.stream() }
     return {
       ...common,
       connectionString: at.url,

@@ -246,11 +246,6 @@ export const ERRORS = {
   ),
 
   // running
-  EFFECT_FAILED: entry(
-    'failed',
-    'Effect "{effect}" failed: {reason}.',
-    'See the failure with `escapement describe`; it is retried by its policy.',
-  ),
   EFFECT_TIMEOUT: entry(
     'failed',
     'Effect "{effect}" did not finish within {timeoutMs} ms.',

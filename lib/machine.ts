@@ -36,8 +36,8 @@ export function advance(
   const awake = wake(machine, rest)
   const { scope, raw } = inertScope(machine)
   const next = machine.transition(awake, event, scope)
-  // A transition that only performs actions leaves XState's snapshot the very same object.
-  const changed = next !== awake || raw.length > 0
+  // A transition that only acts, or leads back to where it was, leaves XState's snapshot the same object.
+  const changed = next !== awake || raw.length > 0 || awake.can(event)
   return settle(next, raw, rest, changed, step, nowMs)
 }
 

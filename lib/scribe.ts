@@ -103,7 +103,7 @@ export class Scribe {
   }
 
   async #moves(steps: readonly NonNullable<Unit['step']>[]): Promise<void> {
-    const rows = steps.map(({ transition: _, ...move }) => move)
+    const rows = lastOfEach(steps).map(({ transition: _, ...move }) => move)
     await this.#rows(
       rows,
       `UPDATE tasks t SET step = v.step, rest_step = v."restStep", status = v.status, state = v.state,

@@ -10,11 +10,19 @@ import type { Keyring } from '../lib/keyring.ts'
  * @throws KEY_MISMATCH, KEY_ABSENT
  */
 export async function enrol(runner: Runner, keyring: Keyring): Promise<void> {
-  const prints = new Map(keyring.fingerprints().map(({ id, fingerprint }) => [id, fingerprint]))
+  await check(runner, keyring)
+  const newest = keyring.fingerprints().find(({ id }) => id === keyring.newest)
   await runner.query('INSERT INTO keys (id, fingerprint) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
     keyring.newest,
-    prints.get(keyring.newest),
+    newest?.fingerprint,
   ])
+  // Again, for another process may have entered another key of this number meanwhile.
+  await check(runner, keyring)
+}
+
+/** Before anything is entered: who is refused must not leave a key that keeps all others out. */
+async function check(runner: Runner, keyring: Keyring): Promise<void> {
+  const prints = new Map(keyring.fingerprints().map(({ id, fingerprint }) => [id, fingerprint]))
   const { rows } = await runner.query('SELECT id, fingerprint FROM keys ORDER BY id')
   for (const { id, fingerprint } of rows) {
     const ours = prints.get(id)

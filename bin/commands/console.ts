@@ -26,12 +26,35 @@ async function talk({ street }: Door, { app, config }: Opened): Promise<void> {
       return app.getByName(kind, id)
     },
   })
-  await ended(repl, street.stopped)
+  await ended(repl, street.stopped, inOrder(repl))
 }
 
-function ended(repl: REPLServer, stopped: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
+/** Lines that come at once, from a pipe, wait for one another. Answers a wait for the last of them. */
+function inOrder(repl: REPLServer): () => Promise<void> {
+  const evaluate = repl.eval
+  let last = Promise.resolve()
+  const queued: REPLServer['eval'] = (code, context, file, answer) => {
+    const turn = () =>
+      new Promise<void>((resolve) => {
+        evaluate.call(repl, code, context, file, (error, value) => {
+          answer(error, value)
+          resolve()
+        })
+      })
+    last = last.then(turn)
+  }
+  Object.assign(repl, { eval: queued })
+  return () => last
+}
+
+async function ended(
+  repl: REPLServer,
+  stopped: AbortSignal,
+  idle: () => Promise<void>,
+): Promise<void> {
+  await new Promise<void>((resolve) => {
     repl.once('exit', () => resolve())
     stopped.addEventListener('abort', () => repl.close(), { once: true })
   })
+  if (!stopped.aborted) await idle()
 }

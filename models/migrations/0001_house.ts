@@ -124,8 +124,8 @@ const TABLES = `
   -- Keys that may have sealed something here, by fingerprint; never the keys themselves.
   CREATE TABLE keys (id integer PRIMARY KEY, fingerprint text NOT NULL);
 
-  -- The lock of the settings without Redis.
-  CREATE TABLE locks (
+  -- The lock of the settings without Redis: a hint, so it need not outlive the server.
+  CREATE UNLOGGED TABLE locks (
     key text PRIMARY KEY,
     token uuid NOT NULL,
     expires_at timestamptz NOT NULL

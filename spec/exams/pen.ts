@@ -8,7 +8,7 @@ import type { NewEvent, NewRun, Outcome, StepChange, Unit } from '../../lib/unit
 import type { FakeTime } from '../support/time.ts'
 
 export const TOLD_MS = 5_000
-const AUTHOR = { actor: 'exam', reason: null }
+export const AUTHOR = { actor: 'exam', reason: null }
 const TABLES = ['resources', 'leases', 'tasks', 'transitions', 'dues', 'events', 'failures']
 
 /** A step of a task, as the exam writes it. */
@@ -39,7 +39,7 @@ export class Pen {
 
   async resource(fields: Record<string, any> = {}): Promise<string> {
     const id = this.id()
-    await this.commit({ creates: [{ id, kind: 'Thing', parentId: null, fields }] })
+    await this.commit({ creates: [{ id, kind: 'Thing', parentId: null, fields, ...AUTHOR }] })
     return id
   }
 

@@ -4,7 +4,7 @@ import type { Database } from '../../lib/database.ts'
 import type { Outcome, Unit } from '../../lib/unit.ts'
 import { assert, suite } from '../support/suite.ts'
 import { FakeTime } from '../support/time.ts'
-import { Pen, TOLD_MS } from './pen.ts'
+import { AUTHOR, Pen, TOLD_MS } from './pen.ts'
 
 /** Where the store keeps its tables. */
 export interface Place {
@@ -14,6 +14,7 @@ export interface Place {
   close(): Promise<void>
 }
 
+const nothing = null as never
 const kinds = (outcomes: readonly Outcome[]) => outcomes.map(({ kind }) => kind)
 const committed = (outcomes: readonly Outcome[]) =>
   kinds(outcomes).filter((kind) => kind === 'committed').length
@@ -64,7 +65,7 @@ export function storeExam(name: string, make: () => Promise<Place>): void {
       fields: { resourceId, set: { ip: '::1' }, unset: [], aside: {}, version: 0, state: 'up' },
       due: { taskId, at: time.now() + 60_000, reason: 'timer', wakes: task!.wakes },
       consumes: [task!.mail[0]!.id],
-      creates: [{ id: born, kind: 'Thing', parentId: resourceId, fields: { n: 1 } }],
+      creates: [{ id: born, kind: 'Thing', parentId: resourceId, fields: { n: 1 }, ...AUTHOR }],
       starts: [ours.start(born, 'grow')],
       stops: [
         { resourceId: other.resourceId, task: 'other', except: null, actor: 'x', reason: 'y' },
@@ -97,7 +98,6 @@ export function storeExam(name: string, make: () => Promise<Place>): void {
     assert.is(failures.length, 1)
   })
 
-  const nothing = null as never
   const breakages: Record<string, (unit: Unit) => Partial<Unit>> = {
     'a resource': ({ creates = [] }) => ({
       creates: creates.map((one) => ({ ...one, kind: nothing })),
@@ -174,6 +174,49 @@ export function storeExam(name: string, make: () => Promise<Place>): void {
     assert.equal(kinds(outcomes), ['committed', 'desynchronized', 'committed'])
     const task = await ours.one('SELECT step, state FROM tasks WHERE id = $1', [taskId])
     assert.equal(task, { step: 2, state: 's2' })
+  })
+
+  test('in a batch, the last of several units of a task is where the task is left', async () => {
+    const all = await Promise.all(times(25, () => ours.task()))
+    const due = (taskId: string, ms: number) => {
+      return { due: { taskId, at: time.now() + ms, reason: `${ms}`, wakes: 0 } }
+    }
+    const units = all.flatMap(({ taskId, resourceId }) => {
+      const first = ours.step({ taskId, resourceId, expected: 0 })
+      // An attempt counted: a change that is no step.
+      const stayed = { ...first.step, expected: 1, transition: null, tries: { boot: 2 } }
+      const second = ours.step({ taskId, resourceId, expected: 1 })
+      return [
+        { ...first, ...due(taskId, 100) },
+        { step: stayed, ...due(taskId, 200) },
+        { ...second, ...due(taskId, 300) },
+      ]
+    })
+    assert.is(committed(await ours.commit(...units)), units.length)
+    for (const { taskId } of all) {
+      const sql = 'SELECT step, rest_step, state, tries FROM tasks WHERE id = $1'
+      const task = await ours.one(sql, [taskId])
+      assert.equal(task, { step: 2, rest_step: 2, state: 's2', tries: null })
+      assert.is((await ours.dueOf(taskId)).due_at, time.now() + 300)
+    }
+  })
+
+  test('in a batch, bad data costs only the unit that has it', async () => {
+    const all = await Promise.all(times(4, () => ours.task()))
+    const bad = 2
+    const units = all.map(({ taskId, resourceId }, index) => {
+      const { step } = ours.step({ taskId, resourceId, expected: 0 })
+      return { step: index === bad ? { ...step, state: nothing } : step }
+    })
+    const outcomes = await Promise.allSettled(units.map((unit) => ours.commit(unit)))
+    assert.equal(
+      outcomes.map(({ status }) => status),
+      ['fulfilled', 'fulfilled', 'rejected', 'fulfilled'],
+    )
+    const rows = await ours.rows('SELECT step FROM tasks WHERE id = ANY($1) ORDER BY id', [
+      all.map(({ taskId }) => taskId),
+    ])
+    assert.is(rows.filter(({ step }) => step === 1).length, 3)
   })
 
   test('a claim makes every earlier fence worthless', async () => {

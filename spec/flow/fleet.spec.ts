@@ -1,11 +1,11 @@
 // timeout: 240s
 // The fleet: two clocks and two workers, four processes, on PostgreSQL and Redis.
 // All 1,000 vessels, here and not only in chaos: half a minute on two cores.
-import { assert, suite } from '../support/suite.ts'
+import { assert } from '../support/suite.ts'
 import { repeated } from './invariants.ts'
-import { Scene } from './scene.ts'
+import { Scene, scenes } from './scene.ts'
 
-const test = suite('a fleet')
+const test = scenes('a fleet')
 const VESSELS = 1_000
 
 test('carries 1,000 vessels, two tasks of five steps each, to their end', {

@@ -1,12 +1,12 @@
 // A Redis that forgets everything: all tickets and all locks are gone, and nothing is lost.
 
 import { Redis } from 'ioredis'
-import { type PrivateServer, startPrivateRedis } from '../support/services.ts'
-import { assert, suite } from '../support/suite.ts'
+import { hasRedis, type PrivateServer, startPrivateRedis } from '../support/services.ts'
+import { assert } from '../support/suite.ts'
 import { repeated } from './invariants.ts'
-import { Scene } from './scene.ts'
+import { Scene, scenes } from './scene.ts'
 
-const test = suite('a Redis that forgets')
+const test = scenes('a Redis that forgets', hasRedis())
 const VESSELS = 80
 const FLUSHES = 4
 

@@ -1,10 +1,10 @@
 // Processes killed without a word, in the middle of effects: somebody else does what they had in hand.
 import type { StaffProcess } from '../support/processes.ts'
-import { assert, suite } from '../support/suite.ts'
+import { assert } from '../support/suite.ts'
 import { until } from '../support/wait.ts'
-import { Scene } from './scene.ts'
+import { Scene, scenes } from './scene.ts'
 
-const test = suite('a kill')
+const test = scenes('a kill')
 const VESSELS = 60
 
 test('of a worker in the middle of effects loses nothing', { deadlineMs: 90_000 }, async () => {

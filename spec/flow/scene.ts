@@ -8,8 +8,9 @@ import { newToken } from '../../lib/id.ts'
 import { Keyring } from '../../lib/keyring.ts'
 import { SystemTime } from '../../lib/time.ts'
 import { Processes, type StaffProcess } from '../support/processes.ts'
-import { databaseUrl, redisUrl } from '../support/services.ts'
+import { databaseUrl, redisUrl, settings } from '../support/services.ts'
 import { Sink } from '../support/sink.ts'
+import { type Suite, suite } from '../support/suite.ts'
 import { until } from '../support/wait.ts'
 import { breachesIn, COMMITTED_KEYS } from './invariants.ts'
 import { launch, type Vessel, vesselTelling } from './processes/workload.ts'
@@ -23,7 +24,8 @@ export interface SceneOptions {
   readonly config?: Environment
 }
 
-const CONCURRENCY = 10
+/** Resources one worker ticks at once. */
+export const CONCURRENCY = 10
 /** Short times, so that a fault costs seconds; the relations between them are those of production. */
 const BRISK: Environment = {
   ESCAPEMENT_BEAT_MS: '200',
@@ -254,6 +256,19 @@ export class Scene {
     const database = new Database({ at, schema: this.schema, poolSize: 1, migrations: [] })
     return work(database).finally(() => database.close())
   }
+}
+
+/**
+ * A suite of scenes. Where a server is missing they cannot be played, and say so.
+ * @param isHere are the programs here that its private servers are made of?
+ */
+export function scenes(name: string, isHere = true): Suite<any> {
+  const test = suite(name)
+  if (isHere && settings().includes('full')) return test
+  const unplayed = (title: string) =>
+    test(title, () => console.log(`note: ${name} ${title}: not played, a server is missing here`))
+  const nothing = Object.assign(() => {}, { each: () => {} })
+  return Object.assign(unplayed, { before: nothing, after: nothing, run: test.run })
 }
 
 /** The same address, for sessions with a name. */

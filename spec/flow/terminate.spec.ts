@@ -1,11 +1,11 @@
 // Processes asked to leave, and a database that goes away in the middle: nothing is lost, nothing waits in vain.
-import { type PrivateServer, startPrivatePostgres } from '../support/services.ts'
-import { assert, suite } from '../support/suite.ts'
+import { hasPostgres, type PrivateServer, startPrivatePostgres } from '../support/services.ts'
+import { assert } from '../support/suite.ts'
 import { until, within } from '../support/wait.ts'
 import { repeated } from './invariants.ts'
-import { Scene, type SceneOptions } from './scene.ts'
+import { Scene, type SceneOptions, scenes } from './scene.ts'
 
-const VESSELS = 40
+const VESSELS = 60
 const LONG = { deadlineMs: 90_000 }
 
 /** Plays a scene with vessels under way, and looks at what is left when all came to their end. */
@@ -36,7 +36,7 @@ async function hung(scene: Scene) {
   return { leaver, held }
 }
 
-const leaving = suite('a worker asked to leave')
+const leaving = scenes('a worker asked to leave')
 
 leaving('finishes what it has in hand', LONG, () =>
   play({}, 2, async (scene) => {
@@ -77,7 +77,7 @@ leaving('goes at once when it is asked again', LONG, () =>
 
 leaving.run()
 
-const database = suite('a database that goes away')
+const database = scenes('a database that goes away', hasPostgres())
 const OUTAGES = 3
 
 let postgres: PrivateServer

@@ -1,13 +1,13 @@
 // A worker that was stopped in the middle of effects and comes back when others have done its work.
 import { Redis } from 'ioredis'
 import type { StaffProcess } from '../support/processes.ts'
-import { type PrivateServer, startPrivateRedis } from '../support/services.ts'
+import { hasRedis, type PrivateServer, startPrivateRedis } from '../support/services.ts'
 import type { Held } from '../support/sink.ts'
-import { assert, suite } from '../support/suite.ts'
+import { assert } from '../support/suite.ts'
 import { until } from '../support/wait.ts'
-import { Scene } from './scene.ts'
+import { CONCURRENCY, Scene, scenes } from './scene.ts'
 
-const test = suite('a zombie')
+const test = scenes('a zombie', hasRedis())
 const VESSELS = 12
 
 let redis: PrivateServer
@@ -21,13 +21,13 @@ test('outlived by its locks writes nothing, and is of use again', {
 }, async () => {
   const scene = await Scene.open({ redisUrl: redis.url })
   try {
-    const { zombie, held, resources } = await stopped(scene)
+    const { zombie, held } = await stopped(scene)
     const [heir] = await scene.staff('worker')
     // Longer than the locks live: the heir cannot have their resources before.
     await scene.finished(60_000)
     awaken(zombie, held)
     const late = () => zombie.count('lease.lost') + rejected(zombie)
-    await until(() => late() >= resources, { what: 'each of its late writers was turned away' })
+    await until(() => late() >= CONCURRENCY, { what: 'each of its late writers was turned away' })
     assert.equal(await scene.breaches(), [])
     assert.is(rejected(heir!), 0)
 
@@ -49,13 +49,13 @@ test('that still trusts its lost locks is turned away by the fence', {
   const scene = await Scene.open({ redisUrl: redis.url, config })
   const operator = new Redis(redis.url)
   try {
-    const { zombie, held, resources } = await stopped(scene)
+    const { zombie, held } = await stopped(scene)
     await operator.flushall()
     await scene.staff('worker')
     await scene.finished(60_000)
     const before = await scene.steps()
     awaken(zombie, held)
-    await until(() => zombie.count('unit.fenced') >= resources, {
+    await until(() => zombie.count('unit.fenced') >= CONCURRENCY, {
       what: 'every late unit was fenced',
     })
     assert.is(zombie.count('lease.lost'), 0, 'it believed in its locks to the end')
@@ -67,15 +67,19 @@ test('that still trusts its lost locks is turned away by the fence', {
   }
 })
 
-/** A worker stopped in the middle of effects. */
+/**
+ * A worker stopped with all hands full, both tasks of each vessel in the middle of an effect: nothing of it
+ * is on its way to the database.
+ */
 async function stopped(scene: Scene) {
+  let zombie: StaffProcess | undefined
+  const held = scene.sink.hold(({ pid }) => pid === (zombie?.pid ?? pid))
   await scene.launch(VESSELS)
-  const [, zombie] = await scene.staff('clock', 'worker')
-  const held = scene.sink.hold(({ pid }) => pid === zombie!.pid)
-  const resourcesIn = () => new Set(held.seen.map(({ resourceId }) => resourceId)).size
-  await until(() => resourcesIn() >= 5, { what: 'effects of five vessels were running' })
+  ;[, zombie] = await scene.staff('clock', 'worker')
+  const isFull = () => held.seen.length === 2 * CONCURRENCY
+  await until(isFull, { what: 'all hands were full', deadlineMs: 20_000 })
   zombie!.signal('SIGSTOP')
-  return { zombie: zombie!, held, resources: resourcesIn() }
+  return { zombie: zombie!, held }
 }
 
 /** The world answers, and the process wakes up to hear it. */

@@ -303,6 +303,21 @@ test('an event that only makes an action happen is accepted', () => {
   assert.is(advance(machine, rest, { type: 'DEAF' }, 2, 0).changed, false)
 })
 
+test('an event that leads back to where it was is accepted', () => {
+  const machine = setup({}).createMachine({
+    initial: 'a',
+    states: { a: { on: { ROUND: { target: 'a', reenter: true }, STAY: 'a' } } },
+  }) as unknown as AnyStateMachine
+  const { rest } = begin(machine, undefined, 1, 0)
+  for (const [type, changed] of [
+    ['ROUND', true],
+    ['STAY', true],
+    ['NOBODY', false],
+  ] as const) {
+    assert.is(advance(machine, rest, { type }, 2, 0).changed, changed, type)
+  }
+})
+
 test('an effect is named by the step that armed it, and gone when its state is left', () => {
   const machine = setup({
     actors: { call: fromPromise(async () => 1) },

@@ -175,7 +175,7 @@ test('refuses a short form without steps', () => {
 // ---- families -----------------------------------------------------------------------------------
 
 class Animal extends Resource {
-  static override fields: Record<string, any> = { name: text }
+  static override fields: Record<string, any> = { legs: text }
   static override tasks: Record<string, any> = { eat: idle }
 }
 class Dog extends Animal {
@@ -186,7 +186,7 @@ class Puppy extends Dog {}
 
 test('inherits the fields and tasks of the classes above', () => {
   const puppy = new Kind(Puppy)
-  assert.equal(puppy.fields.names.sort(), ['name', 'tail'])
+  assert.equal(puppy.fields.names.sort(), ['legs', 'tail'])
   assert.equal(puppy.taskNames.sort(), ['bark', 'eat'])
   assert.equal(new Kind(Animal).taskNames, ['eat'])
 })

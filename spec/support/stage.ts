@@ -21,7 +21,7 @@ export function stage(test: Suite<any>, options: Omit<HouseOptions, 'time'>): St
     set.app = set.house.app
     Object.assign(set, drive({ app: set.app, time }))
   })
-  test.after(() => set.house.close())
+  test.after(() => set.house?.close())
   return set
 }
 
