@@ -8,6 +8,7 @@ export type Duration = number | string
 
 /** A year: longer than any timer we mean, short enough for every timestamp. */
 const MOST_MS = 366 * 24 * 3_600_000
+const MOST_LETTERS = 50
 
 /**
  * @param what the name of the setting, for the error
@@ -15,7 +16,7 @@ const MOST_MS = 366 * 24 * 3_600_000
  * @throws ARGUMENT_INVALID when it is negative, not finite, longer than a year, or not a duration
  */
 export function toMs(duration: Duration, what: string): number {
-  const found = typeof duration === 'number' ? duration : ms(duration as ms.StringValue)
+  const found = typeof duration === 'number' ? duration : inWords(duration)
   if (!Number.isFinite(found) || found < 0 || found > MOST_MS) {
     throw fault('ARGUMENT_INVALID', {
       what,
@@ -23,6 +24,12 @@ export function toMs(duration: Duration, what: string): number {
     })
   }
   return found
+}
+
+/** `ms` throws errors of its own for what is empty, long or no text. */
+function inWords(text: string): number {
+  const isReadable = typeof text === 'string' && text !== '' && text.length <= MOST_LETTERS
+  return isReadable ? ms(text as ms.StringValue) : Number.NaN
 }
 
 /** A range such as '1s..1m', as [first, last] in milliseconds. One duration alone is both. */

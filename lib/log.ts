@@ -63,7 +63,6 @@ export function logEvents(events: Events, { level, time, write }: LogOptions): (
   const logger: Logger = pino(
     {
       level,
-      messageKey: 'event',
       base: null,
       timestamp: () => `,"time":"${new Date(time.now()).toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },

@@ -208,7 +208,7 @@ export class Scribe {
   /** A task rung since it was read stays due now: its wakes have moved on. */
   async #dues(dues: readonly NonNullable<Unit['due']>[]): Promise<void> {
     await this.#rows(
-      dues,
+      lastOfEach(dues),
       `UPDATE dues d SET reason = CASE WHEN d.wakes = v.wakes THEN v.reason ELSE d.reason END,
          due_at = to_timestamp(CASE WHEN d.wakes = v.wakes THEN v.at ELSE least(v.at, $2) END / 1000.0),
          look_at = to_timestamp(CASE WHEN d.wakes = v.wakes AND (v.at IS NULL OR v.at > $2) THEN v.at
@@ -277,6 +277,11 @@ export class Scribe {
          attempt integer, class text, code text, message text, detail jsonb)`,
     )
   }
+}
+
+/** Of several rows for one task SQL would take any: the last is where the task is left. */
+function lastOfEach<T extends { readonly taskId: string }>(rows: readonly T[]): T[] {
+  return [...new Map(rows.map((row) => [row.taskId, row])).values()]
 }
 
 function transitionsOf({ id, fence, step }: Unit): object[] {

@@ -141,12 +141,12 @@ export class App {
   }
 
   /** A resource of a class, or of one that extends it, by its id. @throws RESOURCE_UNKNOWN */
-  get<C extends ResourceClass>(shape: C, id: string): Promise<Held<C>> {
+  async get<C extends ResourceClass>(shape: C, id: string): Promise<Held<C>> {
     return this.#library.get(this.registry.of(shape), id) as Promise<Held<C>>
   }
 
   /** The same by the name of its type, for doors that have only names. @throws RESOURCE_KIND_UNKNOWN, RESOURCE_UNKNOWN */
-  getByName(kind: string, id: string): Promise<Held<ResourceClass>> {
+  async getByName(kind: string, id: string): Promise<Held<ResourceClass>> {
     return this.#library.get(this.registry.find(kind), id)
   }
 

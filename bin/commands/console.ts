@@ -37,8 +37,8 @@ function inOrder(repl: REPLServer): () => Promise<void> {
     const turn = () =>
       new Promise<void>((resolve) => {
         evaluate.call(repl, code, context, file, (error, value) => {
-          answer(error, value)
           resolve()
+          answer(error, value)
         })
       })
     last = last.then(turn)

@@ -4,6 +4,7 @@
 //
 //   npm run chaos -- [--seed N] [--resources 1000] [--minutes 5]
 import { parseArgs } from 'node:util'
+import type { Environment } from '../../lib/config.ts'
 import { SystemTime } from '../../lib/time.ts'
 import { repeated } from '../flow/invariants.ts'
 import { Scene } from '../flow/scene.ts'
@@ -58,7 +59,7 @@ process.exitCode = failures.length === 0 ? 0 : 1
 
 /** Two clocks and two workers bring all vessels to their end, with nobody in their way. */
 async function calm(): Promise<void> {
-  const scene = await open()
+  const scene = await open({ ESCAPEMENT_TOLD_MS: '5000' })
   try {
     await scene.launch(resources)
     const before = await scene.steps()
@@ -126,8 +127,8 @@ function drawn(round: number): Fault {
   return order[round % FAULTS.length]!
 }
 
-function open(): Promise<Scene> {
-  return Scene.open({ databaseUrl: postgres.url, redisUrl: redis.url })
+function open(config: Environment = {}): Promise<Scene> {
+  return Scene.open({ databaseUrl: postgres.url, redisUrl: redis.url, config })
 }
 
 function judge(act: string, breaches: readonly string[]): void {

@@ -3,7 +3,8 @@
 // All 1,000 vessels, here and not only in chaos: half a minute on two cores.
 import { assert } from '../support/suite.ts'
 import { repeated } from './invariants.ts'
-import { Scene, scenes } from './scene.ts'
+import { Scene } from './scene.ts'
+import { scenes } from './scenes.ts'
 
 const test = scenes('a fleet')
 const VESSELS = 1_000
@@ -11,7 +12,8 @@ const VESSELS = 1_000
 test('carries 1,000 vessels, two tasks of five steps each, to their end', {
   deadlineMs: 220_000,
 }, async () => {
-  const scene = await Scene.open()
+  // A ticket is trusted as long as in production: else the clocks repeat themselves while a backlog waits.
+  const scene = await Scene.open({ config: { ESCAPEMENT_TOLD_MS: '5000' } })
   try {
     await scene.launch(VESSELS)
     await scene.staff('clock', 'clock', 'worker', 'worker')

@@ -4,7 +4,8 @@ import { Redis } from 'ioredis'
 import { hasRedis, type PrivateServer, startPrivateRedis } from '../support/services.ts'
 import { assert } from '../support/suite.ts'
 import { repeated } from './invariants.ts'
-import { Scene, scenes } from './scene.ts'
+import { Scene } from './scene.ts'
+import { scenes } from './scenes.ts'
 
 const test = scenes('a Redis that forgets', hasRedis())
 const VESSELS = 80

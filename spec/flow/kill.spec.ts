@@ -2,7 +2,8 @@
 import type { StaffProcess } from '../support/processes.ts'
 import { assert } from '../support/suite.ts'
 import { until } from '../support/wait.ts'
-import { Scene, scenes } from './scene.ts'
+import { Scene } from './scene.ts'
+import { scenes } from './scenes.ts'
 
 const test = scenes('a kill')
 const VESSELS = 60
@@ -11,7 +12,8 @@ test('of a worker in the middle of effects loses nothing', { deadlineMs: 90_000 
   const scene = await Scene.open()
   try {
     await scene.launch(VESSELS)
-    const [, victim] = await scene.staff('clock', 'worker')
+    scene.app.startClock()
+    const [victim] = await scene.staff('worker')
     const keys = await cutDown(scene, victim!)
     const [heir] = await scene.staff('worker')
     console.log(`note: after kill -9 of a worker: ${await scene.recovered(keys)} ms`)

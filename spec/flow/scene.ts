@@ -8,9 +8,8 @@ import { newToken } from '../../lib/id.ts'
 import { Keyring } from '../../lib/keyring.ts'
 import { SystemTime } from '../../lib/time.ts'
 import { Processes, type StaffProcess } from '../support/processes.ts'
-import { databaseUrl, redisUrl, settings } from '../support/services.ts'
+import { databaseUrl, redisUrl } from '../support/services.ts'
 import { Sink } from '../support/sink.ts'
-import { type Suite, suite } from '../support/suite.ts'
 import { until } from '../support/wait.ts'
 import { breachesIn, COMMITTED_KEYS } from './invariants.ts'
 import { launch, type Vessel, vesselTelling } from './processes/workload.ts'
@@ -37,7 +36,7 @@ const BRISK: Environment = {
 /** After this long the queue gives the tickets of a dead process to somebody else. */
 const QUEUE_GIVES_UP_MS = 60_000
 const time = new SystemTime()
-const SCRIPT = 'spec/flow/processes/staff.ts'
+const APP = 'spec/flow/processes/app.ts'
 /** Vessels launched at the same time. */
 const LAUNCHING = 8
 
@@ -62,7 +61,11 @@ export class Scene {
     this.app = app
     this.sink = sink
     this.schema = app.rooms.config.schema
-    this.processes = new Processes(SCRIPT, { ...environment, FLOW_WORLD: String(sink.port) })
+    this.processes = new Processes({
+      ...environment,
+      ESCAPEMENT_APP: APP,
+      FLOW_WORLD: String(sink.port),
+    })
     this.#Vessel = parts.Vessel
     this.#redisUrl = app.rooms.config.redisUrl!
     this.#at = parts.at
@@ -189,7 +192,7 @@ export class Scene {
     const redis = new Redis(this.#redisUrl)
     const reported = this.processes.all.flatMap(({ told }) =>
       told
-        .filter((one) => one.told === 'task.stepped')
+        .filter(({ msg }) => msg === 'task.stepped')
         .map(({ taskId, step }) => ({ taskId, step })),
     )
     const { sql, schema, sink, processes } = this
@@ -216,7 +219,9 @@ export class Scene {
       breaches = await look()
     })
     await redis.quit()
-    return [...breaches, ...(await this.#resting())]
+    const strays = processes.all.filter(({ stray }) => stray !== '')
+    const said = strays.map(({ name, stray }) => `${name} said: ${stray.slice(0, 500)}`)
+    return [...breaches, ...said, ...(await this.#resting())]
   }
 
   /** Ends every session of this scene but our own question, as an operator or a proxy would. */
@@ -256,19 +261,6 @@ export class Scene {
     const database = new Database({ at, schema: this.schema, poolSize: 1, migrations: [] })
     return work(database).finally(() => database.close())
   }
-}
-
-/**
- * A suite of scenes. Where a server is missing they cannot be played, and say so.
- * @param isHere are the programs here that its private servers are made of?
- */
-export function scenes(name: string, isHere = true): Suite<any> {
-  const test = suite(name)
-  if (isHere && settings().includes('full')) return test
-  const unplayed = (title: string) =>
-    test(title, () => console.log(`note: ${name} ${title}: not played, a server is missing here`))
-  const nothing = Object.assign(() => {}, { each: () => {} })
-  return Object.assign(unplayed, { before: nothing, after: nothing, run: test.run })
 }
 
 /** The same address, for sessions with a name. */

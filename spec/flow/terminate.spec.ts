@@ -3,21 +3,19 @@ import { hasPostgres, type PrivateServer, startPrivatePostgres } from '../suppor
 import { assert } from '../support/suite.ts'
 import { until, within } from '../support/wait.ts'
 import { repeated } from './invariants.ts'
-import { Scene, type SceneOptions, scenes } from './scene.ts'
+import { Scene, type SceneOptions } from './scene.ts'
+import { scenes } from './scenes.ts'
 
 const VESSELS = 60
 const LONG = { deadlineMs: 90_000 }
 
 /** Plays a scene with vessels under way, and looks at what is left when all came to their end. */
-async function play(
-  options: SceneOptions,
-  workers: number,
-  act: (scene: Scene) => Promise<void>,
-): Promise<void> {
+async function play(options: SceneOptions, act: (scene: Scene) => Promise<void>): Promise<void> {
   const scene = await Scene.open(options)
   try {
     await scene.launch(VESSELS)
-    await scene.staff('clock', ...Array<'worker'>(workers).fill('worker'))
+    scene.app.startClock()
+    await scene.staff('worker', 'worker')
     await scene.stepsMore(VESSELS)
     await act(scene)
     await scene.finished(60_000)
@@ -39,13 +37,12 @@ async function hung(scene: Scene) {
 const leaving = scenes('a worker asked to leave')
 
 leaving('finishes what it has in hand', LONG, () =>
-  play({}, 2, async (scene) => {
+  play({}, async (scene) => {
     const leaver = scene.processes.all.at(-1)!
     leaver.signal('SIGTERM')
     const ending = await within(leaver.ended, 15_000, 'it had drained')
     assert.equal(ending, { code: 0, signal: null })
-    assert.equal(await scene.inHandOf(leaver), [])
-    assert.is(leaver.told.find(({ told }) => told === 'worker.stopped')?.reason, 'drained')
+    assert.is(leaver.told.find(({ msg }) => msg === 'worker.stopped')?.reason, 'drained')
     await scene.finished(60_000)
     assert.is(repeated(scene.sink.seen), 0, 'nothing had to be done twice')
     assert.is(scene.processes.count('unit.fenced'), 0)
@@ -53,19 +50,19 @@ leaving('finishes what it has in hand', LONG, () =>
 )
 
 leaving('gives up an effect that hangs when its grace is over', LONG, () =>
-  play({ config: { ESCAPEMENT_GRACE_MS: '300' } }, 2, async (scene) => {
+  play({ config: { ESCAPEMENT_GRACE_MS: '300' } }, async (scene) => {
     const { leaver, held } = await hung(scene)
     const ending = await within(leaver.ended, 15_000, 'the grace was over')
     held.release()
     assert.equal(ending, { code: 0, signal: null })
-    assert.is(leaver.told.find(({ told }) => told === 'worker.stopped')?.reason, 'grace ran out')
+    assert.is(leaver.told.find(({ msg }) => msg === 'worker.stopped')?.reason, 'grace ran out')
     const keys = held.seen.map(({ key }) => key)
     console.log(`note: after an aborted drain: ${await scene.recovered(keys)} ms`)
   }),
 )
 
 leaving('goes at once when it is asked again', LONG, () =>
-  play({ config: { ESCAPEMENT_GRACE_MS: '600000' } }, 2, async (scene) => {
+  play({ config: { ESCAPEMENT_GRACE_MS: '600000' } }, async (scene) => {
     const { leaver, held } = await hung(scene)
     await until(() => leaver.count('worker.draining') > 0, { what: 'it was draining' })
     leaver.signal('SIGTERM')
@@ -87,7 +84,7 @@ database.before(async () => {
 database.after(() => postgres.stop())
 
 database('is shut down at once and started again, several times', LONG, () =>
-  play({ databaseUrl: postgres.url }, 2, async (scene) => {
+  play({ databaseUrl: postgres.url }, async (scene) => {
     for (let outage = 0; outage < OUTAGES; outage++) {
       // What `pg_ctl stop -m immediate` sends: no goodbye, crash recovery at the next start.
       await postgres.kill('SIGQUIT')
@@ -98,7 +95,7 @@ database('is shut down at once and started again, several times', LONG, () =>
 )
 
 database('dismisses every session, again and again', LONG, () =>
-  play({}, 2, async (scene) => {
+  play({}, async (scene) => {
     for (let dismissal = 0; dismissal < 2 * OUTAGES; dismissal++) {
       await scene.dismissSessions()
       await scene.stepsMore(VESSELS / 2)

@@ -5,7 +5,8 @@ import { hasRedis, type PrivateServer, startPrivateRedis } from '../support/serv
 import type { Held } from '../support/sink.ts'
 import { assert } from '../support/suite.ts'
 import { until } from '../support/wait.ts'
-import { CONCURRENCY, Scene, scenes } from './scene.ts'
+import { CONCURRENCY, Scene } from './scene.ts'
+import { scenes } from './scenes.ts'
 
 const test = scenes('a zombie', hasRedis())
 const VESSELS = 12
@@ -75,7 +76,8 @@ async function stopped(scene: Scene) {
   let zombie: StaffProcess | undefined
   const held = scene.sink.hold(({ pid }) => pid === (zombie?.pid ?? pid))
   await scene.launch(VESSELS)
-  ;[, zombie] = await scene.staff('clock', 'worker')
+  scene.app.startClock()
+  ;[zombie] = await scene.staff('worker')
   const isFull = () => held.seen.length === 2 * CONCURRENCY
   await until(isFull, { what: 'all hands were full', deadlineMs: 20_000 })
   zombie!.signal('SIGSTOP')

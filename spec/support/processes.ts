@@ -1,4 +1,4 @@
-// Real child processes that run parts of a house, and what they tell.
+// The programs `bin/clock.js` and `bin/worker.js` as real child processes, and what they log.
 // Promise: every event a child prints is kept and counted; signals go to recorded pids only; all of them
 // are gone after `stopAll`, the stopped and the hung ones too.
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -6,8 +6,8 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { until } from './wait.ts'
 
-/** One line a child printed: an event of the house. */
-export type Told = { readonly told: string } & Readonly<Record<string, any>>
+/** One line of a child's log: an event of the house, its name as the message. */
+export type Told = { readonly msg: string } & Readonly<Record<string, any>>
 
 export interface Ending {
   readonly code: number | null
@@ -50,7 +50,7 @@ export class StaffProcess {
 
   /** How often it told this event. */
   count(event: string): number {
-    return this.told.filter(({ told }) => told === event).length
+    return this.told.filter(({ msg }) => msg === event).length
   }
 
   /** Sends a signal; does not wait for what it does. */
@@ -67,7 +67,8 @@ export class StaffProcess {
   /** When it says that it is at work. @throws with what it said instead */
   async ready(): Promise<void> {
     const what = `${this.name} was at work`
-    await until(() => !this.isRunning || this.count('ready') > 0, { what, deadlineMs: START_MS })
+    const isAtWork = () => this.count('worker.started') + this.count('clock.started') > 0
+    await until(() => !this.isRunning || isAtWork(), { what, deadlineMs: START_MS })
     if (!this.isRunning) throw new Error(`${this.name} did not start: ${this.stray}`)
   }
 
@@ -83,24 +84,22 @@ export class StaffProcess {
 /** The children of one spec. */
 export class Processes {
   readonly all: StaffProcess[] = []
-  readonly #script: string
   readonly #environment: Readonly<Record<string, string | undefined>>
 
-  /**
-   * @param script a TypeScript file, run with one word: what it is to do
-   * @param environment all the child's own variables; it inherits the path and the time zone alone
-   */
-  constructor(script: string, environment: Readonly<Record<string, string | undefined>>) {
-    this.#script = script
+  /** @param environment all the variables of a child; beside them it inherits the path and little else */
+  constructor(environment: Readonly<Record<string, string | undefined>>) {
     this.#environment = environment
+    process.once('exit', () => {
+      for (const one of this.all) one.signal('SIGKILL')
+    })
   }
 
   /** Starts a child and waits until it is at work. */
-  async start(role: string, more: Readonly<Record<string, string>> = {}): Promise<StaffProcess> {
+  async start(role: 'clock' | 'worker'): Promise<StaffProcess> {
     const { PATH, TZ, TMPDIR, HOME } = process.env
-    const child = spawn(process.execPath, ['--import', 'tsx', this.#script, role], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      env: { PATH, TZ, TMPDIR, HOME, ...this.#environment, ...more },
+    const child = spawn(process.execPath, [`bin/${role}.js`], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH, TZ, TMPDIR, HOME, ...this.#environment },
     })
     const started = new StaffProcess(`${role} ${this.all.length + 1}`, child)
     this.all.push(started)
@@ -111,15 +110,6 @@ export class Processes {
   /** How often all of them together told this event. */
   count(event: string): number {
     return this.all.reduce((sum, one) => sum + one.count(event), 0)
-  }
-
-  /** How often each event was told, for a spec that wants to say what it saw. */
-  counts(): Record<string, number> {
-    const counts: Record<string, number> = {}
-    for (const { told } of this.all.flatMap(({ told }) => told)) {
-      counts[told] = (counts[told] ?? 0) + 1
-    }
-    return counts
   }
 
   /** Everything they ever wrote. */

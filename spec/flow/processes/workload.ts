@@ -24,15 +24,15 @@ export const COUNTED_STEPS = 5
 /** How long a pulse rests: `after` in a state machine, so a durable timer. */
 const REST_MS = 150
 
-/** The class, whose effects tell this world. */
-export function vesselTelling(tell: Tell) {
+/** Five steps of the short form; the second sends the pulse its event. */
+function climbTelling(tell: Tell) {
   /** A rung of the climb: tell, count, answer the next. */
   const rung = async ({ resource, key, attempt, signal, input }: StepWork) => {
     await tell({ key, attempt, resourceId: resource.id }, signal)
     resource.climbs += 1
     resource.token = `${input.pass.reveal()} at ${key}`
   }
-  const climb = steps<'one' | 'two' | 'three' | 'four' | 'five'>(
+  return steps<'one' | 'two' | 'three' | 'four' | 'five'>(
     {
       one: async (t) => rung(t).then(() => 'two'),
       two: async (t) => {
@@ -50,7 +50,10 @@ export function vesselTelling(tell: Tell) {
     },
     { retry: { attempts: 50, backoff: '50ms..500ms' }, timeout: '1m' },
   )
+}
 
+/** A statechart with two effects, a timer and an event, side by side where they can be. */
+function pulseTelling(tell: Tell) {
   const beat = effect(
     async ({ resource, key, attempt, signal }) => {
       await tell({ key, attempt, resourceId: resource.id }, signal)
@@ -58,7 +61,7 @@ export function vesselTelling(tell: Tell) {
     },
     { retry: { attempts: 50, backoff: '50ms..500ms' } },
   )
-  const pulse = setup({
+  return setup({
     types: {} as { events: { type: 'GO'; pass: Secret } },
     actors: { knock: beat, ring: beat },
     actions: {
@@ -97,7 +100,10 @@ export function vesselTelling(tell: Tell) {
       done: { type: 'final' },
     },
   })
+}
 
+/** The class, whose effects tell this world. */
+export function vesselTelling(tell: Tell) {
   return class Vessel extends Resource {
     static override kind = 'Vessel'
     static override fields = {
@@ -107,7 +113,7 @@ export function vesselTelling(tell: Tell) {
       climbs: field(z.number().int().default(0)),
       pulses: field(z.number().int().default(0)),
     }
-    static override tasks = { climb, pulse }
+    static override tasks = { climb: climbTelling(tell), pulse: pulseTelling(tell) }
   }
 }
 
