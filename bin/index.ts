@@ -20,6 +20,7 @@ export { Keyring } from '../lib/keyring.ts'
 export { Secret } from '../lib/secret.ts'
 export { SystemTime, type Time } from '../lib/time.ts'
 export * from '../models/index.ts'
+export { type LogOptions, log } from '../plugins/index.ts'
 
 /**
  * Opens an app.

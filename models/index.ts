@@ -25,6 +25,6 @@ export {
 export type { FailureLine, HistoryLine, HistoryOptions } from './history.ts'
 export { life } from './life.ts'
 export { migrations } from './migrations/0001_house.ts'
-export type { Plugin } from './plugin.ts'
+export { attach, type Plugin } from './plugin.ts'
 export { type StepFunction, type StepWork, Stop, steps } from './steps.ts'
 export type { Because, EventInput, RunInfo, SendOptions, Started } from './verbs.ts'

@@ -29,12 +29,15 @@ export const life = setup({
   states: {
     starting: {
       always: { guard: 'toStop', target: 'stopping' },
-      invoke: { src: 'rise', onDone: 'running' },
+      invoke: { id: 'rise', src: 'rise', onDone: 'running' },
       on: { STOP: 'stopping' },
     },
     running: { on: { STOP: 'stopping', RESTART: 'restarting' } },
-    restarting: { invoke: { src: 'rest', onDone: 'starting' }, on: { STOP: 'stopping' } },
-    stopping: { invoke: { src: 'rest', onDone: '__stop__' } },
+    restarting: {
+      invoke: { id: 'rest', src: 'rest', onDone: 'starting' },
+      on: { STOP: 'stopping' },
+    },
+    stopping: { invoke: { id: 'rest', src: 'rest', onDone: '__stop__' } },
     __stop__: { type: 'final' },
   },
 })

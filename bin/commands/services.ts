@@ -3,8 +3,8 @@
 // as a worker that works no more.
 import type { Command } from 'commander'
 import { fault } from '../../lib/errors.ts'
-import { logEvents } from '../../lib/log.ts'
-import type { App } from '../../models/index.ts'
+import { type App, attach } from '../../models/index.ts'
+import { log } from '../../plugins/index.ts'
 import { type Door, doing, type Opened } from '../door.ts'
 import { whole } from '../words.ts'
 
@@ -30,7 +30,7 @@ function serving(door: Door, command: Command, start: (app: App) => Promise<void
     street.isService = true
     await door.withApp(options, async ({ app, config }: Opened) => {
       const write = (line: string) => street.out.write(line)
-      logEvents(app.events, { level: config.logLevel, time, write })
+      attach([log({ level: config.logLevel, time, write })], app.events)
       await start(app)
       await untilStopped(door, app)
     })

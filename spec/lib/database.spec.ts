@@ -4,7 +4,7 @@ import { Database, type Migration } from '../../lib/database.ts'
 import { bareDatabase, freshSchema } from '../support/house.ts'
 import { freePort, type Setting, settings } from '../support/services.ts'
 import { codeOf } from '../support/stage.ts'
-import { assert, suite } from '../support/suite.ts'
+import { assert, type Suite, suite } from '../support/suite.ts'
 
 const migration = (name: string, up: string, down: string): Migration => ({
   name,
@@ -70,11 +70,20 @@ function examine(setting: Setting): void {
     assert.is(await codeOf(database.query('SELECT * FROM nowhere')), '42P01')
   })
 
+  migrating(test, () => database, open)
+  if (setting === 'postgres') onServer(test, () => database, open)
+  test.run()
+}
+
+type Open = (more?: Parameters<typeof bareDatabase>[2]) => Promise<Database>
+
+/** Two starters, and a migration that fails. */
+function migrating(test: Suite<any>, database: () => Database, open: Open): void {
   test('migrates once, whoever starts, and back', async () => {
     const other = await open()
-    await database.rollback(true)
-    assert.equal(await database.pending(), ['1_a', '2_b'])
-    const ran = await Promise.all([database.migrate(), other.migrate()])
+    await database().rollback(true)
+    assert.equal(await database().pending(), ['1_a', '2_b'])
+    const ran = await Promise.all([database().migrate(), other.migrate()])
     assert.equal(ran.flat().length, 2)
     assert.equal(await other.pending(), [])
     assert.is((await other.query('SELECT count(*) FROM a')).rows[0].count, 1)
@@ -88,26 +97,25 @@ function examine(setting: Setting): void {
     assert.equal(await newer.pending(), ['3_c'])
     assert.is(await codeOf(newer.query('SELECT * FROM c')), '42P01')
   })
+}
 
-  if (setting === 'postgres') {
-    test('waits for no statement longer than it was told', async () => {
-      const hasty = await open({ statementMs: 100 })
-      assert.is(await codeOf(hasty.query('SELECT pg_sleep(30)')), '57014')
-      assert.equal((await hasty.query('SELECT 1 AS one')).rows, [{ one: 1 }])
+/** What only a server of its own can do. */
+function onServer(test: Suite<any>, database: () => Database, open: Open): void {
+  test('waits for no statement longer than it was told', async () => {
+    const hasty = await open({ statementMs: 100 })
+    assert.is(await codeOf(hasty.query('SELECT pg_sleep(30)')), '57014')
+    assert.equal((await hasty.query('SELECT 1 AS one')).rows, [{ one: 1 }])
+  })
+
+  test('goes on with a new connection when the old one was ended', async () => {
+    const { rows } = await database().query('SELECT pg_backend_pid() AS pid')
+    const ending = database().transaction(async (runner) => {
+      await runner.query('SELECT pg_terminate_backend(pg_backend_pid())')
     })
-
-    test('goes on with a new connection when the old one was ended', async () => {
-      const { rows } = await database.query('SELECT pg_backend_pid() AS pid')
-      const ending = database.transaction(async (runner) => {
-        await runner.query('SELECT pg_terminate_backend(pg_backend_pid())')
-      })
-      assert.is(await codeOf(ending), 'DATABASE_UNREACHABLE')
-      const after = await database.query('SELECT pg_backend_pid() AS pid')
-      assert.ok(rows[0].pid > 0 && after.rows[0].pid > 0)
-    })
-  }
-
-  test.run()
+    assert.is(await codeOf(ending), 'DATABASE_UNREACHABLE')
+    const after = await database().query('SELECT pg_backend_pid() AS pid')
+    assert.ok(rows[0].pid > 0 && after.rows[0].pid > 0)
+  })
 }
 
 for (const setting of settings().filter((setting) => setting !== 'full')) examine(setting)

@@ -3,9 +3,9 @@
 // numbers; of an error its name, code and message, with logins in addresses masked. A new event of
 // lib/events.ts does not compile until it is listed.
 import { type Logger, pino } from 'pino'
-import type { Config } from './config.ts'
-import type { EventName, Events, EventTable } from './events.ts'
-import type { Time } from './time.ts'
+import type { EventName, EventTable } from '../lib/events.ts'
+import { SystemTime, type Time } from '../lib/time.ts'
+import type { Plugin } from '../models/index.ts'
 
 type Level = 'debug' | 'info' | 'warn' | 'error'
 type Line<N extends EventName> = readonly [Level, ...(keyof EventTable[N])[]]
@@ -52,14 +52,15 @@ const LINES: { readonly [N in EventName]: Line<N> } = {
 }
 
 export interface LogOptions {
-  readonly level: Config['logLevel']
-  readonly time: Time
+  /** The least severe line that is written; `silent` writes none. */
+  readonly level: Level | 'silent'
   /** Where a line goes, its end included. */
   write(line: string): void
+  readonly time?: Time
 }
 
-/** Writes every event from now on; answers the undo. */
-export function logEvents(events: Events, { level, time, write }: LogOptions): () => void {
+/** A plugin that writes every event it hears. */
+export function log({ level, write, time = new SystemTime() }: LogOptions): Plugin {
   const logger: Logger = pino(
     {
       level,
@@ -69,10 +70,11 @@ export function logEvents(events: Events, { level, time, write }: LogOptions): (
     },
     { write },
   )
-  return events.on('*', (payload, name) => {
+  const hear = (payload: object, name: EventName) => {
     const [severity, ...keys] = LINES[name] as Line<EventName>
     logger[severity](pick(payload as Record<string, unknown>, keys), name)
-  })
+  }
+  return { name: 'log', on: { '*': hear } }
 }
 
 function pick(payload: Readonly<Record<string, unknown>>, keys: readonly string[]): object {
