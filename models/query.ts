@@ -52,12 +52,6 @@ export interface Waiting {
   }[]
 }
 
-/** How late what is due is: how much of it, and the oldest. */
-export interface Overdue {
-  readonly count: number
-  readonly lateMs: number
-}
-
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const MOST = 100
 
@@ -86,17 +80,8 @@ export class Query {
       ])
       .limit(limit)
       .select('tasks.*', 'resources.kind', 'dues.due_at')
-    const equal = {
-      'tasks.id': taskId,
-      'resources.kind': kind,
-      'tasks.resource_id': resourceId,
-      'tasks.name': task,
-      'tasks.status': status,
-      'tasks.state': state,
-    }
-    for (const [column, value] of Object.entries(equal)) {
-      if (value !== undefined) query.where(column, value)
-    }
+    narrow(query, { 'tasks.id': taskId, 'resources.kind': kind, 'tasks.resource_id': resourceId })
+    narrow(query, { 'tasks.name': task, 'tasks.status': status, 'tasks.state': state })
     const rows: any[] = await query
     return rows.map((row) => ({
       kind: row.kind,
@@ -111,9 +96,7 @@ export class Query {
     const ids = [id, parentId].filter((one) => one !== undefined)
     if (!ids.every((one) => UUID.test(one))) return []
     const query = this.#knex('resources').orderBy('id').limit(limit)
-    for (const [column, value] of Object.entries({ id, kind, state, parent_id: parentId })) {
-      if (value !== undefined) query.where(column, value)
-    }
+    narrow(query, { id, kind, state, parent_id: parentId })
     const rows: any[] = await query.select(
       'id',
       'kind',
@@ -156,21 +139,21 @@ export class Query {
     return (await this.#knex('resources').first('id')) === undefined
   }
 
-  /** What should have been ticked some while ago. */
-  async overdue(graceMs: number): Promise<Overdue> {
-    const now = this.#time.now()
-    const row: any = await this.#knex('dues')
-      .where('due_at', '<', new Date(now - graceMs))
-      .select(this.#knex.raw('count(*)::int AS count, min(due_at) AS oldest'))
-      .first()
-    return { count: row.count, lateMs: row.oldest === null ? 0 : now - row.oldest }
-  }
-
   get #sealer() {
     const now = () => this.#time.now()
     return {
       seal: (text: string) => this.#keyring.seal('fields', text, now()),
       open: (sealed: string) => this.#keyring.open('fields', sealed, now()),
     }
+  }
+}
+
+/** Adds what was given; what was not is no condition. */
+function narrow(
+  query: Knex.QueryBuilder,
+  equal: Readonly<Record<string, string | undefined>>,
+): void {
+  for (const [column, value] of Object.entries(equal)) {
+    if (value !== undefined) query.where(column, value)
   }
 }

@@ -95,7 +95,9 @@ export class Turn {
   async #take(cause: Cause): Promise<void> {
     if (cause.kind === 'effect' && (await this.#putOff(cause.errand))) return
     if (cause.kind === 'mail' && this.#isExpired(cause.mail)) return this.#drop(cause.mail)
-    const desktop = cause.kind === 'effect' ? cause.errand.desktop : this.#round.open()
+    // What an attempt that failed has left on its desktop is not committed, though its machine goes on.
+    const isDone = cause.kind === 'effect' && cause.errand.ending?.kind !== 'error'
+    const desktop = isDone ? cause.errand.desktop : this.#round.open()
     const { rest, step } = this.#ledger
     const round = this.#round
     const definition = this.#definition

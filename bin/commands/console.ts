@@ -29,13 +29,19 @@ async function talk({ street }: Door, { app, config }: Opened): Promise<void> {
   await ended(repl, street.stopped, inOrder(repl))
 }
 
-/** Lines that come at once, from a pipe, wait for one another. Answers a wait for the last of them. */
+/**
+ * Lines that come at once, from a pipe, wait for one another. Answers a wait for the last of them.
+ * A line is done when it answered, or, if it threw, when the prompt is shown again.
+ */
 function inOrder(repl: REPLServer): () => Promise<void> {
   const evaluate = repl.eval
+  const show = repl.displayPrompt
   let last = Promise.resolve()
+  let done = () => {}
   const queued: REPLServer['eval'] = (code, context, file, answer) => {
     const turn = () =>
       new Promise<void>((resolve) => {
+        done = resolve
         evaluate.call(repl, code, context, file, (error, value) => {
           resolve()
           answer(error, value)
@@ -43,7 +49,11 @@ function inOrder(repl: REPLServer): () => Promise<void> {
       })
     last = last.then(turn)
   }
-  Object.assign(repl, { eval: queued })
+  const shown: REPLServer['displayPrompt'] = (preserveCursor) => {
+    done()
+    show.call(repl, preserveCursor)
+  }
+  Object.assign(repl, { eval: queued, displayPrompt: shown })
   return () => last
 }
 

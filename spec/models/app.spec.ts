@@ -4,7 +4,7 @@ import { Resource, steps } from '../../bin/index.ts'
 import { type House, openHouse } from '../support/house.ts'
 import { left } from '../support/leaks.ts'
 import { settings } from '../support/services.ts'
-import { codeOf, stage } from '../support/stage.ts'
+import { codeOf, gate, stage } from '../support/stage.ts'
 import { assert, suite } from '../support/suite.ts'
 import { until } from '../support/wait.ts'
 
@@ -149,14 +149,15 @@ for (const [what, [plant, said]] of Object.entries(plants)) {
 if (settings().includes('postgres')) {
   planted('of an open transaction is found', async () => {
     const house = await openHouse({ resources: [Thing], setting: 'postgres' })
-    let end = () => {}
-    const over = new Promise<void>((resolve) => (end = resolve))
+    const [touched, over] = [gate(), gate()]
     const resting = house.app.rooms.database.transaction(async (runner) => {
       await runner.query('SELECT 1 FROM resources')
-      await over
+      touched.open()
+      await over.passed
     })
+    await touched.passed
     const leaks = await left(house.app)
-    end()
+    over.open()
     await resting
     assert.equal(leaks, ['a transaction rests after "SELECT 1 FROM resources"'])
     assert.equal(await left(house.app), [])

@@ -265,6 +265,22 @@ test('leave nothing of an attempt that failed', async () => {
   assert.equal([phone.n, phone.ups], [10, 2])
 })
 
+test('leave nothing of the last attempt either, though the machine goes on', async () => {
+  const phone = await make()
+  await phone.bell.start()
+  does = async ({ resource }) => {
+    resource.n += 1
+    await resource.bell.send('RING')
+    throw new Error('busy')
+  }
+  await phone.handled.start()
+  await on.advance('1m')
+  await phone.reload()
+  assert.is((await phone.handled.status())!.state, 'busy')
+  assert.is(phone.n, 0)
+  assert.equal((await on.app.history.lines(phone.id, { task: 'bell' })).length, 2, 'nobody rang')
+})
+
 test('of two tasks that change one field lose no change', async () => {
   reads = []
   const phone = await make()

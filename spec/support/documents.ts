@@ -79,7 +79,7 @@ function page(title: string, intro: string, rows: readonly string[][]): string {
 }
 
 /** A Markdown table with its columns lined up, as the formatter wants it; the first row is the head. */
-function table(rows: readonly string[][]): string[] {
+export function table(rows: readonly string[][]): string[] {
   const cells = rows.map((row) => row.map((cell) => cell.replaceAll('|', '\\|')))
   const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)))
   const line = (row: readonly string[]) =>
