@@ -196,11 +196,11 @@ export class Round {
     await this.#tell(unit)
   }
 
-  /** Had the fields moved on? Then the sheet has them now. */
+  /** Had the fields moved on? Then the sheet has them now. Anything else is no reason to try again. */
   async #caughtUp(): Promise<boolean> {
     const { version } = this.#sheet
     const claim = await this.#look()
-    return claim !== null && claim.version !== version
+    return claim !== null && claim.version > version
   }
 
   #lose(why: string): RoundLost {

@@ -23,7 +23,7 @@ function leaves(command: Command): Command[] {
 }
 
 /** Global options, then a paragraph for each command. */
-function manual(program: Command): string {
+export function manual(program: Command): string {
   const paragraphs = leaves(program).map((command) => {
     const own = table([['option', 'meaning'], ...command.options.map(row)])
     const listed = command.options.length === 0 ? [] : [own.join('\n'), '']

@@ -1,0 +1,81 @@
+// The command line as a user has it: a child process with words, variables and what it says.
+// Promise: nothing of the environment of the specs reaches it, so each says all it depends on.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { Environment } from '../../lib/config.ts'
+
+/** How a command ended. */
+export interface Ended {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+export interface Surroundings {
+  readonly env?: Environment
+  /** What it reads. */
+  readonly input?: string
+  /** The current folder; the repository unless told. */
+  readonly folder?: string
+  /** The program; the one of the repository unless told. */
+  readonly program?: string
+  /** Told as it speaks, with all it said so far. */
+  hear?(child: ChildProcess, out: string): void
+}
+
+const PROGRAM = resolve('bin/escapement.js')
+export const SHOP = resolve('spec/bin/fixtures/shop.ts')
+
+/** Runs a command to its end. */
+export async function escapement(words: readonly string[], around: Surroundings = {}): Promise<Ended> {
+  const { env, input = '', folder, program = PROGRAM, hear } = around
+  const { PATH, TMPDIR, HOME } = process.env
+  const child = spawn(process.execPath, [program, ...words], {
+    cwd: folder,
+    env: { PATH, TMPDIR, HOME, ...env },
+    stdio: 'pipe',
+  })
+  let out = ''
+  let err = ''
+  child.stdout.on('data', (chunk) => {
+    out += chunk
+    hear?.(child, out)
+  })
+  child.stderr.on('data', (chunk) => {
+    err += chunk
+  })
+  child.stdin.on('error', () => {}) // it may end without reading
+  child.stdin.end(input)
+  const [code] = await once(child, 'close')
+  return { code, out, err }
+}
+
+/** A folder of its own, with the variables of an embedded house in it. */
+export class Place {
+  readonly folder = mkdtempSync(join(process.env.SPEC_TEMP ?? tmpdir(), 'escapement-cli-'))
+  readonly data = join(this.folder, 'data')
+  readonly env: Environment = {
+    ESCAPEMENT_DATA: this.data,
+    ESCAPEMENT_APP: SHOP,
+    ESCAPEMENT_BEAT_MS: '50',
+  }
+
+  /** Runs a command here. */
+  run(words: readonly string[], around: Surroundings = {}): Promise<Ended> {
+    return escapement(words, { ...around, env: { ...this.env, ...around.env } })
+  }
+
+  /** Runs a command that must succeed; answers its JSON. */
+  async json(words: readonly string[], around: Surroundings = {}): Promise<any> {
+    const { code, out, err } = await this.run([...words, '-o', 'json'], around)
+    if (code !== 0) throw new Error(`${words.join(' ')} ended with ${code}: ${err}`)
+    return JSON.parse(out)
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20 })
+  }
+}
