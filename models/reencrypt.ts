@@ -7,9 +7,11 @@ import type { Time } from '../lib/time.ts'
 import { PLACES, type Place, type Resealed, resealed, sealedBefore } from './sealed.ts'
 
 const PAGE = 200
+/** How often the rows others were faster with are tried again. */
+const MOST_ROUNDS = 5
 
 export interface ReencryptOptions {
-  readonly database: Pick<Database, 'query' | 'transaction'>
+  readonly database: Pick<Database, 'transaction'>
   readonly keyring: Keyring
   readonly time: Time
   /** Told after each page: how many values were sealed again in it. */
@@ -20,36 +22,44 @@ export interface ReencryptOptions {
 
 /**
  * Seals again whatever a key older than the newest sealed.
- * @returns how many values were sealed again; those that changed meanwhile are taken in a later round
+ * @returns how many values were sealed again; rows that change each time they are tried are left
  * @throws SEAL_UNKNOWN_KEY, SEAL_BROKEN; pages before it are kept
  */
 export async function reencrypt(options: ReencryptOptions): Promise<number> {
   let total = 0
   for (const place of PLACES) {
-    // A round that changed nothing ends it, whether nothing was left or others were faster each time.
-    for (let changed = -1; changed !== 0 && !options.signal?.aborted; ) {
-      changed = await round(place, options)
-      total += changed
+    for (let rounds = 0, missed = 1; missed > 0 && rounds < MOST_ROUNDS; rounds++) {
+      const done = await round(place, options)
+      total += done.values
+      missed = done.missed
     }
   }
   return total
 }
 
-async function round(place: Place, options: ReencryptOptions): Promise<number> {
-  let after: unknown[] | null = null
-  let changed = 0
-  while (!options.signal?.aborted) {
-    const page = await options.database.transaction((runner) => turn(runner, place, after, options))
-    changed += page.values
+/** What was done, and how many rows changed between reading and writing. */
+interface Done {
+  readonly values: number
+  readonly missed: number
+}
+
+async function round(
+  place: Place,
+  { database, signal, ...options }: ReencryptOptions,
+): Promise<Done> {
+  let [values, missed] = [0, 0]
+  for (let after: unknown[] | null = null; !signal?.aborted; ) {
+    const page: Page = await database.transaction((runner) => turn(runner, place, after, options))
+    values += page.values
+    missed += page.missed
     if (page.values > 0) options.onPage?.(page.values)
     if (page.last === null) break
     after = page.last
   }
-  return changed
+  return { values, missed }
 }
 
-interface Page {
-  readonly values: number
+interface Page extends Done {
   /** The keys of the last row looked at; null after the last page. */
   readonly last: unknown[] | null
 }
@@ -58,7 +68,7 @@ async function turn(
   runner: Runner,
   place: Place,
   after: unknown[] | null,
-  { keyring, time }: ReencryptOptions,
+  { keyring, time }: Pick<ReencryptOptions, 'keyring' | 'time'>,
 ): Promise<Page> {
   const rows = await older(runner, place, after, keyring.newest)
   const fresh = rows.map(({ old }) => resealed(old, keyring, time.now()))
@@ -69,7 +79,8 @@ async function turn(
   for (const [index, row] of rows.entries()) {
     if (written.has(keyOf(row).join())) values += fresh[index]!.count
   }
-  return { values, last: rows.length < PAGE ? null : keyOf(rows.at(-1)) }
+  const missed = rows.length - written.size
+  return { values, missed, last: rows.length < PAGE ? null : keyOf(rows.at(-1)) }
 }
 
 /** The next rows that hold something an older key sealed. */

@@ -109,6 +109,7 @@ async function reencrypting(door: Door, options: Globals): Promise<void> {
     await checkMigrated(database)
     const keyring = loadKeyring(config)
     await enrol(database, keyring)
+    await database.ask(door.time) // a seal from the future does not open
     const before = await leftIn(database, keyring)
     const bar = progress(door.street, 'sealed again', before)
     const { time, street } = door

@@ -33,7 +33,13 @@ test('shows JSON that parses to the same, and holds nothing a terminal obeys', (
 })
 
 test('lines columns up, wide characters too', () => {
-  const text = table(['name', 'n'], [['東京', 1], ['a', null]])
+  const text = table(
+    ['name', 'n'],
+    [
+      ['東京', 1],
+      ['a', null],
+    ],
+  )
   assert.is(text, 'NAME  N\n東京  1\na     -\n')
   assert.is(table(['name'], []), '')
 })
@@ -43,7 +49,10 @@ test('complains in one sentence, with what to do and a code', () => {
   const thrown = fault('RESOURCE_UNKNOWN', { kind: 'A\x1b', id: 'x\ny' })
   const { text, exit } = complain(thrown, manner)
   assert.is(exit, 3)
-  assert.is(text, 'error: There is no A\\u001b with id x y.\n  List them with `escapement get A\\u001b`. [RESOURCE_UNKNOWN]\n')
+  assert.is(
+    text,
+    'error: There is no A\\u001b with id x y.\n  List them with `escapement get A\\u001b`. [RESOURCE_UNKNOWN]\n',
+  )
   const said = JSON.parse(complain(thrown, { ...manner, output: 'json' }).text)
   assert.equal(Object.keys(said.error), ['code', 'message', 'todo'])
 })
@@ -60,7 +69,11 @@ test('complains of strange things, and shows no login', () => {
 })
 
 test('complains of usage with what was meant', () => {
-  const thrown = new CommanderError(1, 'commander.unknownOption', "error: unknown option '--x'\n(Did you mean --y?)")
+  const thrown = new CommanderError(
+    1,
+    'commander.unknownOption',
+    "error: unknown option '--x'\n(Did you mean --y?)",
+  )
   const { text, exit } = complain(thrown, { output: 'table', verbose: false, command: 'get' })
   assert.is(exit, 2)
   assert.match(text, "unknown option '--x' (did you mean --y?).\n  See `escapement get --help`")

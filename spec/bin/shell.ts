@@ -30,7 +30,10 @@ const PROGRAM = resolve('bin/escapement.js')
 export const SHOP = resolve('spec/bin/fixtures/shop.ts')
 
 /** Runs a command to its end. */
-export async function escapement(words: readonly string[], around: Surroundings = {}): Promise<Ended> {
+export async function escapement(
+  words: readonly string[],
+  around: Surroundings = {},
+): Promise<Ended> {
   const { env, input = '', folder, program = PROGRAM, hear } = around
   const { PATH, TMPDIR, HOME } = process.env
   const child = spawn(process.execPath, [program, ...words], {

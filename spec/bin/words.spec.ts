@@ -38,7 +38,19 @@ test('count in whole numbers within bounds', async () => {
   const steps = whole('--steps', 1, 100)
   assert.is(steps('1'), 1)
   assert.is(steps('100'), 100)
-  for (const word of ['0', '101', '-1', '1e1', '0x10', '1_0', '1.0', ' 1', '', 'foo', '9'.repeat(30)]) {
+  for (const word of [
+    '0',
+    '101',
+    '-1',
+    '1e1',
+    '0x10',
+    '1_0',
+    '1.0',
+    ' 1',
+    '',
+    'foo',
+    '9'.repeat(30),
+  ]) {
     assert.match(await refusal(() => steps(word)), '--steps is not valid')
   }
 })
