@@ -8,6 +8,7 @@ export interface Claim {
   readonly resourceId: string
   readonly kind: string
   readonly state: string
+  readonly parentId: string | null
   readonly fields: Record<string, unknown>
   readonly version: number
   readonly fence: number
@@ -98,11 +99,12 @@ export async function finished(runner: Runner, taskIds: readonly string[]): Prom
 function claimOf(resourceId: string, fence: number, rows: any[] = []): Claim | null {
   const [first] = rows
   if (!first) return null
-  const { kind, resource_state: state, fields, version } = first
+  const { kind, parent_id: parentId, resource_state: state, fields, version } = first
   return {
     resourceId,
     kind,
     state,
+    parentId,
     fields,
     version,
     fence,
@@ -129,7 +131,7 @@ function storedTask(row: any): StoredTask {
 }
 
 const LOOK = `
-  SELECT r.id AS resource_id, r.kind, r.state AS resource_state, coalesce(r.lost_and_found, '{}') || r.fields AS fields, r.version, t.*
+  SELECT r.id AS resource_id, r.kind, r.parent_id, r.state AS resource_state, coalesce(r.lost_and_found, '{}') || r.fields AS fields, r.version, t.*
   FROM resources r LEFT JOIN LATERAL (
     SELECT t.id, t.name, t.machine_version, t.step, t.rest_step, t.status, t.state, t.tries,
            x.snapshot, CASE WHEN t.rest_step = 0 THEN x.payload END AS args, d.due_at, d.wakes,

@@ -190,9 +190,9 @@ export const ERRORS = {
     'Correct the name, or declare the task in `static tasks`.',
   ),
   STATE_UNKNOWN: entry(
-    'usage',
-    'Task {kind}.{task} has no state "{state}". Its states: {known}.',
-    'Correct the name of the state.',
+    'failed',
+    'The step "{step}" answered {answer}, which is no state. It may answer {known}.',
+    'Correct the answer of the step; then let the task go on with `escapement retry`.',
   ),
   EVENT_UNKNOWN: entry(
     'usage',

@@ -42,6 +42,7 @@ export class Round {
   #nudged = false
   readonly #fence: number
   readonly #resourceId: string
+  readonly #parentId: string | null
   #state: string
   readonly #sheet: Sheet
   #deadlineAt: number
@@ -56,6 +57,7 @@ export class Round {
     this.lease = lease
     this.#fence = claim.fence
     this.#resourceId = claim.resourceId
+    this.#parentId = claim.parentId
     this.#state = claim.state
     this.#sheet = new Sheet(
       claim.resourceId,
@@ -131,7 +133,7 @@ export class Round {
       id: this.#resourceId,
       kind: this.kind,
       state: this.#state,
-      parentId: null,
+      parentId: this.#parentId,
       verbs: outbox,
       read: (name) => view.read(name),
       write: (name, value) => view.write(name, value),

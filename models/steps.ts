@@ -2,7 +2,7 @@
 // Promise: `steps` adds no meaning of its own; each state invokes its function as an effect, and the
 // name it answers is the next state. What is true of effects is true of steps.
 import { type AnyStateMachine, setup } from 'xstate'
-import { Again, type EffectOptions, effect, NonRetryableError, type Work } from '../lib/effect.ts'
+import { Again, type EffectOptions, effect, type Work } from '../lib/effect.ts'
 import { fault } from '../lib/errors.ts'
 
 /** What a step function is handed: the work of an effect, and the way out. */
@@ -84,8 +84,9 @@ function stepEffect(
       return { to: STOP, ...(answer.output === undefined ? {} : { output: answer.output }) }
     if (typeof answer === 'string' && Object.hasOwn(functions, answer)) return { to: answer }
     const known = [...Object.keys(functions), 'stop()', "again('5s')"].join(', ')
-    throw new NonRetryableError(
-      `the step "${name}" answered ${JSON.stringify(answer) ?? 'nothing'}; it may answer ${known}`,
-    )
+    const shown = JSON.stringify(answer) ?? 'nothing'
+    throw Object.assign(fault('STATE_UNKNOWN', { step: name, answer: shown, known }), {
+      retryable: false,
+    })
   }, options)
 }
