@@ -206,7 +206,7 @@ test('cannot enter a state there is not', async () => {
   const { status, state } = (await lamp.lost.status())!
   assert.equal([status, state], ['panicked', 'here'])
   for (const { message } of await on.app.history.failures(lamp.id)) {
-    assert.match(message, /answered "nowhere"; it may answer here/)
+    assert.match(message, /answered "nowhere", which is no state. It may answer here/)
   }
 })
 
