@@ -262,6 +262,18 @@ export function storeExam(name: string, make: () => Promise<Place>): void {
     }
   })
 
+  test('a change that is no step never takes a task back', async () => {
+    for (let round = 0; round < 20; round++) {
+      const { taskId, resourceId } = await ours.task()
+      const { step } = ours.step({ taskId, resourceId, expected: 0 })
+      const stayed = { ...step, step: 0, restStep: 0, transition: null }
+      const [moved] = await Promise.all([ours.commit({ step }), theirs.commit({ step: stayed })])
+      assert.equal(kinds(moved), ['committed'])
+      const task = await ours.one('SELECT step FROM tasks WHERE id = $1', [taskId])
+      assert.is(task.step, 1, `round ${round}`)
+    }
+  })
+
   test('of twenty who save the same version of the fields one does', async () => {
     const resourceId = await ours.resource()
     const racing = times(20, (index) =>

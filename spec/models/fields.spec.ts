@@ -27,6 +27,12 @@ class Server extends Resource {
     plan: field(z.enum(['small', 'large']).default('small')),
     title: field(z.string().trim().min(2)),
     note: field(z.string().nullish()),
+    blank: field(
+      z
+        .string()
+        .transform((text) => text || null)
+        .optional(),
+    ),
     when: field(z.date().optional()),
     peer: field(z.instanceof(Ref).optional()),
     tags: field(z.array(z.string()).default([])),
@@ -120,6 +126,14 @@ test('are saved against what was read, and never over another change', async () 
   await ours.save()
   await ours.save()
   assert.is((await on.app.get(Server, ours.id)).title, 'ours')
+})
+
+test('that their schema makes null are absent too', async () => {
+  const server = await on.app.create(Server, { title: 'box', blank: 'no' })
+  server.blank = ''
+  await server.save()
+  assert.is(server.blank, undefined)
+  assert.not.ok('blank' in (await column(server.id)).fields)
 })
 
 // ---- unknown fields -----------------------------------------------------------------------------
