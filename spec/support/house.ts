@@ -140,10 +140,10 @@ async function shut(app: App): Promise<void> {
 export async function bareDatabase(
   setting: Setting,
   schema: string,
-  { poolSize = 4, migrations = [] }: Partial<DatabaseOptions> = {},
+  more: Partial<DatabaseOptions> = {},
 ): Promise<{ database: Database; dismiss(): Promise<void> }> {
   const at = setting === 'embedded' ? { wire: await enterEmbedded() } : { url: databaseUrl()! }
-  const database = new Database({ at, schema, poolSize, migrations })
+  const database = new Database({ poolSize: 4, migrations: [], ...more, at, schema })
   const dismiss = async () => {
     await within(database.close(), CLOSE_MS, 'the database was closed: is a connection in use?')
     if (setting === 'embedded') leaveEmbedded()
