@@ -41,5 +41,4 @@ export const RESERVED: ReadonlySet<string> = new Set([
   'hasOwnProperty',
   'then',
   'prototype',
-  'name',
 ])

@@ -55,83 +55,50 @@ test('create, get and set show a resource, its secrets masked', LONG, async () =
   )
 })
 
-test(
-  'start, send and stop tell what they changed, and the history keeps who and why',
-  LONG,
-  async () => {
-    const { id } = await create()
-    const server = `Server/${id}`
-    const started = await place.json([
-      'start',
-      server,
-      'wait',
-      '--reason',
-      'a reason',
-      '--actor',
-      'me',
-    ])
-    assert.equal(
-      { ...started, taskId: '' },
-      { kind: 'Server', id, task: 'wait', taskId: '', changed: true },
-    )
-    const again = await place.json(['start', server, 'wait'])
-    assert.equal(again, { ...started, changed: false })
-    await untilIdle()
-    await place.json(['send', server, 'wait', 'GO', '--data', '{"a":1}', '--expires-in', '5m'])
-    const [run] = await place.json(['get', 'tasks', '--where', `resource=${server}`])
-    assert.is(run.state, 'here')
-    assert.ok(run.dueAt, 'the event made it due')
-    const stopped = await place.json(['stop', server, 'wait'])
-    assert.is(stopped.changed, true)
-    const lines = await place.json(['history', server, 'wait'])
-    assert.equal(
-      lines.map((line: any) => line.to),
-      ['__new__', 'here', '__stop__'],
-    )
-    assert.is(lines[0].actor, 'me')
-    assert.is(lines[0].reason, 'a reason')
-    assert.match(lines[2].actor, /^cli:/)
-    const table = await place.run(['history', server])
-    assert.match(table.out, /^AT +TASK +STEP +FROM/)
-  },
-)
+test('tasks start, panic, go on and stop; each change keeps who and why', LONG, async () => {
+  const { id } = await create()
+  const server = `Server/${id}`
+  const because = ['--reason', 'a reason', '--actor', 'me']
+  const started = await place.json(['start', server, 'wait', ...because])
+  const shape = { kind: 'Server', id, task: 'wait', taskId: started.taskId, changed: true }
+  assert.equal(started, shape)
+  await place.json(['start', server, 'bad'])
+  const { code, out, err } = await untilIdle()
+  assert.is(code, 1)
+  assert.match(err, /TASKS_PANICKED/)
+  assert.match(err, `${server} bad`)
+  assert.match(out, 'panicked: it broke at postgres://[secret]@db/x \\u001b[31m')
+  await place.json(['send', server, 'wait', 'GO', '--data', '{"a":1}', '--expires-in', '5m'])
 
-test(
-  'a panic makes dev end with 1; describe explains it, retry and rewind move it',
-  LONG,
-  async () => {
-    const { id } = await create()
-    const server = `Server/${id}`
-    await place.json(['start', server, 'bad'])
-    const { code, out, err } = await untilIdle()
-    assert.is(code, 1)
-    assert.match(err, /TASKS_PANICKED/)
-    assert.match(err, `${server} bad`)
-    assert.match(out, 'panicked: it broke at postgres://[secret]@db/x \\u001b[31m')
-    const described = await place.json(['describe', server])
-    assert.is(described.tasks[0].status, 'panicked')
-    assert.is(described.failures[0].message, 'it broke at postgres://[secret]@db/x \x1b[31m')
-    const shown = await place.run(['describe', server])
-    for (const part of ['Fields', 'Tasks', 'Failures', 'panicked']) assert.match(shown.out, part)
-    assert.not.match(shown.out, '\x1b')
-    assert.not.match(shown.out, 'hunter2')
-    await place.json(['retry', server, 'bad', '--reason', 'mended'])
-    const rewound = await place.run(['rewind', server, 'bad', '--steps', '1'])
-    assert.is(rewound.code, 2, 'its first state is its last')
-    assert.match(rewound.err, 'STEP_UNKNOWN')
-    await place.json(['stop', server, 'bad'])
-  },
-)
+  const described = await place.json(['describe', server])
+  const [bad, wait] = described.tasks
+  assert.equal([bad.task, bad.status, bad.mailbox], ['bad', 'panicked', 0])
+  assert.equal([wait.task, wait.state, wait.mailbox], ['wait', 'here', 1])
+  assert.is(described.failures[0].message, 'it broke at postgres://[secret]@db/x \x1b[31m')
+  const shown = await place.run(['describe', server])
+  for (const part of ['Fields', 'Tasks', 'Failures', 'panicked']) assert.match(shown.out, part)
+  for (const hidden of ['\x1b', 'hunter2']) assert.not.match(shown.out, hidden)
 
-test('a resource lives: started, restarted, stopped; and life is a task', LONG, async () => {
+  await place.json(['retry', server, 'bad', '--reason', 'mended'])
+  const rewound = await place.run(['rewind', server, 'bad', '--steps', '1'])
+  assert.is(rewound.code, 2, 'its first state is its last')
+  assert.match(rewound.err, 'STEP_UNKNOWN')
+  assert.is((await place.json(['stop', server, 'bad'])).changed, true)
+  const lines = await place.json(['history', server])
+  const ofBad = lines.filter((line: any) => line.task === 'bad').map((line: any) => line.to)
+  assert.equal(ofBad, ['__new__', 'trying', '__panic__', 'trying', '__stop__'])
+  const begun = lines.find((line: any) => line.task === 'wait')
+  assert.equal([begun.actor, begun.reason], ['me', 'a reason'])
+  assert.match(lines.at(-1).actor, /^cli:/)
+})
+
+test('a resource lives and stops; its life is a task like any other', LONG, async () => {
   const { id } = await create()
   const server = `Server/${id}`
   await place.json(['start', server])
-  await untilIdle()
   await place.json(['restart', server])
   await place.json(['send', server, 'life', 'STOP'])
   await untilIdle()
-  assert.is((await place.json(['get', 'Server', id])).state, '__stop__')
   const refused = await place.run(['start', server, 'echo'])
   assert.is(refused.code, 4)
   assert.match(refused.err, 'RESOURCE_STOPPED')
