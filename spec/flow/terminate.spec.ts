@@ -1,4 +1,5 @@
 // Processes asked to leave, and a database that goes away in the middle: nothing is lost, nothing waits in vain.
+// timeout: 240s
 import { hasPostgres, type PrivateServer, startPrivatePostgres } from '../support/services.ts'
 import { assert } from '../support/suite.ts'
 import { until, within } from '../support/wait.ts'
