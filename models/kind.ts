@@ -1,10 +1,21 @@
 // A kind: one class of resources as the house knows it, checked once when the app loads.
 // Promise: a definition that could fail later for a reason visible now is refused now, with its path.
 
-import { actorLogic, eventNames, invokesOf, missingParts, stateNames } from '../lib/blueprint.ts'
+import { rootOf } from '../lib/address.ts'
+import {
+  actorLogic,
+  eventNames,
+  invokesOf,
+  isMachine,
+  missingParts,
+  stateNames,
+  takes,
+} from '../lib/blueprint.ts'
 import { runnableOf } from '../lib/effect.ts'
 import { fault } from '../lib/errors.ts'
-import type { AnyStateMachine } from '../lib/machine.ts'
+import type { AnyStateMachine, Rest } from '../lib/machine.ts'
+import { isLive } from '../lib/machine-live.ts'
+import type { Origin } from '../lib/unit.ts'
 import { type FieldMap, FieldSet } from './fields.ts'
 import { RESERVED } from './reserved.ts'
 
@@ -28,7 +39,14 @@ export interface TaskDefinition {
   readonly version: string
   readonly states: readonly string[]
   readonly events: readonly string[]
+  /** Snapshots of older versions to this one: each function takes one version to the next named, the last to this one. */
+  readonly migrate?: Migrations
+  /** Why the stored run cannot be held by this program, when that is known before it is read. */
+  readonly stranded?: Error
 }
+
+/** What a snapshot of the version it is named by becomes in the next. */
+export type Migrations = Readonly<Record<string, (rest: Rest) => Partial<Rest>>>
 
 /** The reserved name of the task that runs a resource's life cycle. */
 export const LIFE = 'life'
@@ -81,6 +99,39 @@ export class Kind {
     return found
   }
 
+  /**
+   * What a stored run runs: a task as declared, or an actor one of them has spawned.
+   * @returns null when the task is not known here at all
+   * @throws STATE_STRANDED when the task is known, and has no such actor any more
+   */
+  run(task: string, origin: Origin | null): TaskDefinition | null {
+    const root = this.#tasks.get(rootOf(task))
+    if (!root || !origin) return root ?? null
+    let { machine } = root
+    for (const src of origin.src) {
+      const logic = actorLogic(machine, src)
+      if (!isMachine(logic)) {
+        const reason = `its machine has no actor "${src}" any more`
+        throw fault('STATE_STRANDED', { task, version: root.version, reason })
+      }
+      machine = logic
+    }
+    return {
+      ...root,
+      name: task,
+      machine,
+      version: machine.version ?? '1',
+      states: stateNames(machine),
+      events: eventNames(machine),
+    }
+  }
+
+  /** Has the machine that spawned this run a transition for the event? */
+  hears(task: string, { src, ...origin }: Origin, event: string): boolean {
+    const parent = this.run(task, { ...origin, src: src.slice(0, -1) })
+    return parent !== null && takes(parent.machine, event)
+  }
+
   #checkName(name: string, what: string, others: object): void {
     if (!NAME.test(name)) throw fault('NAME_INVALID', { name, what, kind: this.name })
     const why = RESERVED.has(name)
@@ -108,15 +159,7 @@ export class Kind {
         'it is not an XState machine; use setup(…).createMachine(…) or steps({…})',
       )
     }
-    for (const { path, reason } of missingParts(machine)) throw invalid(path, reason)
-    for (const { path, src } of invokesOf(machine)) {
-      if (!runnableOf(actorLogic(machine, src))) {
-        throw invalid(
-          path,
-          `the actor "${src}" is not an effect(…) or fromPromise(…), and only these are durable yet`,
-        )
-      }
-    }
+    for (const { path, reason } of faultsOf(machine)) throw invalid(path, reason)
     return {
       kind: this.name,
       name,
@@ -126,6 +169,30 @@ export class Kind {
       events: eventNames(machine),
     }
   }
+}
+
+/** What keeps a machine, or one it spawns, from running durably: the first of each, with the state or actor that says so. */
+function faultsOf(
+  machine: AnyStateMachine,
+  seen = new Set<AnyStateMachine>(),
+): { path: string; reason: string }[] {
+  if (seen.has(machine)) return []
+  seen.add(machine)
+  const sources = [
+    ...invokesOf(machine),
+    ...Object.keys(machine.implementations.actors).map((src) => ({ path: `actors.${src}`, src })),
+  ]
+  return [
+    ...missingParts(machine),
+    ...sources.flatMap(({ path, src }) => {
+      const logic = actorLogic(machine, src)
+      if (isMachine(logic))
+        return faultsOf(logic, seen).map((one) => ({ ...one, path: `${path} > ${one.path}` }))
+      if (logic === undefined || runnableOf(logic) || isLive(logic)) return []
+      const reason = `the actor "${src}" is neither an effect(…), a fromPromise(…), a machine, a callback nor an observable; write a fromTransition(…) as a machine`
+      return [{ path, reason }]
+    }),
+  ]
 }
 
 /** Static maps of the class and of all it extends, the nearest winning. */
