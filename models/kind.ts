@@ -13,13 +13,14 @@ import {
 } from '../lib/blueprint.ts'
 import { runnableOf } from '../lib/effect.ts'
 import { fault } from '../lib/errors.ts'
-import type { AnyStateMachine, Rest } from '../lib/machine.ts'
+import type { AnyStateMachine } from '../lib/machine.ts'
 import { isLive } from '../lib/machine-live.ts'
 import type { Origin } from '../lib/unit.ts'
+import { type Declaration, declared, type TaskOptions } from './declared.ts'
 import { type FieldMap, FieldSet } from './fields.ts'
 import { RESERVED } from './reserved.ts'
 
-export type TaskMap = Readonly<Record<string, AnyStateMachine>>
+export type TaskMap = Readonly<Record<string, Declaration>>
 
 /** What the house reads of a resource class: its static side. */
 export interface ResourceShape {
@@ -39,14 +40,10 @@ export interface TaskDefinition {
   readonly version: string
   readonly states: readonly string[]
   readonly events: readonly string[]
-  /** Snapshots of older versions to this one: each function takes one version to the next named, the last to this one. */
-  readonly migrate?: Migrations
+  readonly options: TaskOptions
   /** Why the stored run cannot be held by this program, when that is known before it is read. */
   readonly stranded?: Error
 }
-
-/** What a snapshot of the version it is named by becomes in the next. */
-export type Migrations = Readonly<Record<string, (rest: Rest) => Partial<Rest>>>
 
 /** The reserved name of the task that runs a resource's life cycle. */
 export const LIFE = 'life'
@@ -118,6 +115,7 @@ export class Kind {
     }
     return {
       ...root,
+      options: root.options.actors?.[origin.src.at(-1) as string] ?? {},
       name: task,
       machine,
       version: machine.version ?? '1',
@@ -150,15 +148,17 @@ export class Kind {
     }
   }
 
-  #define(name: string, machine: AnyStateMachine): TaskDefinition {
+  #define(name: string, declaration: Declaration): TaskDefinition {
     const invalid = (path: string, reason: string) =>
       fault('MACHINE_INVALID', { kind: this.name, task: name, path, reason })
-    if (typeof machine?.transition !== 'function' || !('root' in machine)) {
+    const options = declared(declaration)
+    if (!options) {
       throw invalid(
         'its root',
         'it is not an XState machine; use setup(…).createMachine(…) or steps({…})',
       )
     }
+    const { machine } = options
     for (const { path, reason } of faultsOf(machine)) throw invalid(path, reason)
     return {
       kind: this.name,
@@ -167,6 +167,7 @@ export class Kind {
       version: machine.version ?? '1',
       states: stateNames(machine),
       events: eventNames(machine),
+      options,
     }
   }
 }

@@ -51,10 +51,11 @@ export interface Woken {
  *   definition cannot hold; whatever a migration throws
  */
 export function awaken(stored: StoredTask, definition: TaskDefinition, sealer: Sealer): Woken {
-  const { name: task, machine, version, migrate = {}, stranded } = definition
+  const { name: task, machine, version, options, stranded } = definition
   if (stranded) throw stranded
   let rest = fromSnapshot(stored.snapshot, sealer, task)
   const from = stored.machineVersion
+  const { migrate = {} } = options
   const names = Object.keys(migrate)
   const isOld = from !== version && names.includes(from)
   if (isOld) {
