@@ -5,7 +5,7 @@ import type { Knex } from '../lib/database.ts'
 import { fault } from '../lib/errors.ts'
 import { type Rest, stateName } from '../lib/machine.ts'
 import type { DueChange, StepChange, Unit } from '../lib/unit.ts'
-import { fromSnapshot, toSnapshot } from './memory.ts'
+import { fromSnapshot, refreshed, type Trials, toSnapshot } from './memory.ts'
 import { authorOf, type RequestParts } from './requests.ts'
 import type { Because, Target } from './verbs.ts'
 
@@ -70,7 +70,9 @@ export class Rewinder {
       snapshot: null,
       ...authorOf(because, this.#requests),
     }
-    return { unit: this.#unit(row, { step: row.step + 1, restStep, state, transition }), state }
+    const tries = refreshed(row.tries as Trials | null) as unknown as StepChange['tries']
+    const change = { step: row.step + 1, restStep, state, transition, tries }
+    return { unit: this.#unit(row, change), state }
   }
 
   /** The snapshots a run grew through, latest first, by following what each was based on. */
@@ -102,7 +104,7 @@ export class Rewinder {
 
   #unit(
     row: any,
-    change: Pick<StepChange, 'step' | 'restStep' | 'state' | 'transition'>,
+    change: Pick<StepChange, 'step' | 'restStep' | 'state' | 'transition'> & Partial<StepChange>,
   ): Omit<Unit, 'id'> {
     const due: DueChange = {
       taskId: row.id,

@@ -3,7 +3,7 @@
 // incarnation or under a lost fence, changes nothing; what cannot go on is parked as it was, with its reason.
 import { Bell } from '../lib/bell.ts'
 import type { StoredEvent, StoredTask } from '../lib/claim.ts'
-import { asError } from '../lib/errors.ts'
+import { asError, type ErrorCode } from '../lib/errors.ts'
 import { stateName } from '../lib/machine.ts'
 import { type Cause, earliest, nameOf, nextTimerAt } from './cause.ts'
 import type { Errand } from './errand.ts'
@@ -22,7 +22,8 @@ export class Turn {
   readonly #bell = new Bell()
   readonly #errands: Errands
   readonly #ledger: Ledger
-  #isOpen = true
+  /** Why it is over; its effects are told so. */
+  #over: ErrorCode | null = null
 
   constructor(round: Round, stored: StoredTask) {
     this.#round = round
@@ -34,15 +35,15 @@ export class Turn {
 
   /** Newer mail for a turn that still runs; false when it is over and a new one is needed. */
   deliver(news: StoredTask): boolean {
-    if (!this.#isOpen) return false
+    if (this.#over) return false
     this.#ledger.receive(news)
     this.#bell.ring()
     return true
   }
 
-  /** Stop as soon as you can: the round is over. */
-  hurry(): void {
-    this.#isOpen = false
+  /** Stop as soon as you can: the round is over, or the run was stopped. */
+  hurry(why: ErrorCode): void {
+    this.#over = why
     this.#bell.ring()
   }
 
@@ -51,22 +52,24 @@ export class Turn {
     try {
       const isParked = this.#stored.status !== 'running'
       if (!isParked) await this.#walk()
-      if (this.#isOpen && !this.#ledger.isSettled && !this.#round.spent) {
+      if (!this.#over && !this.#ledger.isSettled && !this.#round.spent) {
         await this.#round.commit(this.#ledger.settled(isParked))
       }
     } finally {
-      this.#isOpen = false
-      this.#errands.cancel()
+      this.#over ??= 'LEASE_LOST'
+      this.#errands.cancel(this.#over)
     }
   }
 
   async #walk(): Promise<void> {
     if (this.#ledger.restStep > 0 && !(await this.#wake())) return
-    while (this.#isOpen && !this.#round.lost) {
+    while (!this.#over && !this.#round.lost) {
       if (this.#round.spent && this.#errands.running === 0) return
       if (this.#ledger.rest) this.#errands.launch(this.#ledger.rest)
       const cause = this.#next()
       if (cause) await this.#take(cause)
+      else if (this.#errands.hasReport)
+        await this.#errands.report((trials) => this.#ledger.noted(trials))
       else if (this.#errands.running > 0) await this.#errands.wait(nextTimerAt(this.#ledger.rest))
       else return
     }
@@ -131,13 +134,13 @@ export class Turn {
     // Overtaken by another task's change to the same field: taken again, its effect run anew.
     if (!isCommitted) return
     this.#ledger.moved(move, trials)
-    if (rest.status === 'done') this.#isOpen = false
+    if (rest.status === 'done') this.#over = 'TASK_STOPPED'
     tellStep(this.#round, { ...this.#naming, step: this.#ledger.step }, move, { from, to, event })
   }
 
   /** An effect that wants another run, or may be tried again, waits; its machine does not hear of it. */
   async #putOff(errand: Errand): Promise<boolean> {
-    const trial = this.#errands.retrial(errand)
+    const trial = errand.next
     if (!trial) return false
     const trials = this.#errands.trialsOf(this.#ledger.rest?.effects ?? [], { errand, trial })
     const desktop = errand.ending?.kind === 'again' ? errand.desktop : undefined
@@ -160,7 +163,7 @@ export class Turn {
 
   async #panic(thrown: unknown, event: string): Promise<void> {
     await this.#round.commit(this.#ledger.parked(thrown, event))
-    this.#isOpen = false
+    this.#over = 'TASK_STOPPED'
     const step = this.#ledger.step + 1
     this.#round.parts.events.emit('task.panicked', {
       ...this.#naming,

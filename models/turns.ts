@@ -5,7 +5,7 @@ import type { Verdict } from '../lib/contract.ts'
 import { asError } from '../lib/errors.ts'
 import { newId } from '../lib/id.ts'
 import type { TickParts } from './parts.ts'
-import { type Round, RoundLost } from './round.ts'
+import { type Round, RoundLost, RunEnded } from './round.ts'
 import { Turn } from './task.ts'
 
 /** How long a task nobody here knows is left to others before it is looked at again. */
@@ -42,7 +42,7 @@ export class Turns {
   async look(): Promise<void> {
     try {
       const ended = await this.#round.parts.store.finished([...this.#turns.keys()])
-      for (const id of ended) this.#turns.get(id)?.hurry()
+      for (const id of ended) this.#turns.get(id)?.hurry('TASK_STOPPED')
       const claim = await this.#round.look()
       if (claim) await this.admit(claim)
     } catch (thrown) {
@@ -52,7 +52,7 @@ export class Turns {
 
   /** The round is over: every turn ends as soon as it can. */
   hurry(): void {
-    for (const turn of this.#turns.values()) turn.hurry()
+    for (const turn of this.#turns.values()) turn.hurry('LEASE_LOST')
   }
 
   #admit(stored: StoredTask): void {
@@ -76,7 +76,8 @@ export class Turns {
   }
 
   #note(thrown: unknown): void {
-    if (!(thrown instanceof RoundLost)) this.trouble ??= asError(thrown)
+    const isOver = thrown instanceof RoundLost || thrown instanceof RunEnded
+    if (!isOver) this.trouble ??= asError(thrown)
     this.#round.bell.ring()
   }
 }
