@@ -12,12 +12,12 @@ export {
   action,
   type EffectOptions,
   effect,
-  NonRetryableError,
   type Work,
 } from '../lib/effect.ts'
 export { ERRORS, EscapementError, EXIT, isFault } from '../lib/errors.ts'
 export { type EventName, Events, type EventTable } from '../lib/events.ts'
 export { Keyring } from '../lib/keyring.ts'
+export { NonRetryableError, RetryAfterError } from '../lib/retry.ts'
 export { Secret } from '../lib/secret.ts'
 export { SystemTime, type Time } from '../lib/time.ts'
 export * from '../models/index.ts'

@@ -6,7 +6,10 @@ export interface Ticket {
   readonly resourceId: string
 }
 
-/** The right to tick a resource now. Aborts when it is lost; correctness rests on the fence, not on it. */
+/**
+ * The right to tick a resource now. Aborts when it is lost, with an error as its reason; correctness rests on the
+ * fence, not on it.
+ */
 export interface Lease {
   readonly signal: AbortSignal
   /** Milliseconds of certain ownership left, by the monotonic clock; 0 or less once it may be lost. */

@@ -4,7 +4,7 @@
 import { type EventObject, fromPromise, type PromiseActorLogic } from 'xstate'
 import type { Backoff } from './backoff.ts'
 import { type Duration, toMs, toRangeMs } from './duration.ts'
-import { asError, fault } from './errors.ts'
+import { fault } from './errors.ts'
 
 /** What an effect is handed. `R` is the resource as the effect may see it, `I` its input. */
 export interface Work<R = any, I = any> {
@@ -15,27 +15,54 @@ export interface Work<R = any, I = any> {
   readonly key: string
   /** Counted from 1. */
   readonly attempt: number
-  /** Aborts when the state is left, the time is up, the lease is lost or the process drains. */
+  /**
+   * Aborts when nobody waits for the answer any more; `signal.reason.code` says why: STATE_LEFT, TASK_STOPPED,
+   * EFFECT_TIMEOUT, EFFECT_SILENT, EFFECT_OVERDUE, LEASE_LOST or WORKER_DRAINING.
+   */
   readonly signal: AbortSignal
+  /** What `progress` was last told in this state, by this attempt's predecessors; undefined if nothing was. */
+  readonly lastProgress: unknown
+  /**
+   * Notes how far the work is, for whoever looks and for the next attempt to go on from. Also a heartbeat.
+   * Written now and then, the latest only; not heard once the effect has ended.
+   * @param value plain data without secrets, at most 8 KiB as JSON
+   * @throws VALUE_NOT_STORABLE
+   */
+  progress(value: unknown): void
+  /** Says "still alive" to an effect that declared a `heartbeat`. Costs nothing: it goes no further than the worker. */
+  heartbeat(): void
   /** Answer with this to be run again later, in the same state, without that counting as a failure. */
   again(after: Duration): Again
 }
 
 export interface EffectOptions {
-  readonly retry?: {
-    /** How often it is tried in all. Default 5. */
-    readonly attempts?: number
-    /** First and longest wait between attempts, doubling with jitter. Default '1s..1m'. */
-    readonly backoff?: Duration
-  }
-  /** How long one attempt may take. Default '1m'. */
-  readonly timeout?: Duration
+  /** False for one attempt only. */
+  readonly retry?:
+    | false
+    | {
+        /** How often it is tried in all. Default 5. */
+        readonly attempts?: number
+        /** First and longest wait between attempts, doubling with jitter. Default '1s..1m'. */
+        readonly backoff?: Duration
+      }
+  /**
+   * How long one attempt may take; false for as long as `heartbeat` or `within` let it.
+   * Default '1m', or false for an effect with a heartbeat.
+   */
+  readonly timeout?: Duration | false
+  /** How long one attempt may be silent: an effect that calls neither `heartbeat` nor `progress` is timed out. */
+  readonly heartbeat?: Duration
+  /** How long all attempts may take together, waits between them included, counted from when the state was entered. */
+  readonly within?: Duration
 }
 
 export interface EffectPolicy {
   readonly attempts: number
   readonly backoff: Backoff
-  readonly timeoutMs: number
+  /** Null for no bound. */
+  readonly timeoutMs: number | null
+  readonly heartbeatMs: number | null
+  readonly withinMs: number | null
 }
 
 /** What the worker needs of an actor to run it. */
@@ -50,6 +77,8 @@ const BARE: EffectPolicy = {
   attempts: 1,
   backoff: { firstMs: 1_000, mostMs: 60_000 },
   timeoutMs: 600_000,
+  heartbeatMs: null,
+  withinMs: null,
 }
 
 /**
@@ -84,18 +113,31 @@ function isPromiseLogic(logic: any): boolean {
   }
 }
 
-function policyOf({ retry = {}, timeout = 60_000 }: EffectOptions): EffectPolicy {
-  const [firstMs, mostMs] = toRangeMs(retry.backoff ?? '1s..1m', 'retry.backoff of an effect')
-  const { attempts = 5 } = retry
+function policyOf({ retry = {}, timeout, heartbeat, within }: EffectOptions): EffectPolicy {
+  const { attempts = 5, backoff = '1s..1m' } = retry === false ? { attempts: 1 } : retry
+  const [firstMs, mostMs] = toRangeMs(backoff, 'retry.backoff of an effect')
   if (!Number.isInteger(attempts) || attempts < 1 || attempts > 1_000) {
     const reason = `${attempts} is not a whole number from 1 to 1000`
     throw fault('ARGUMENT_INVALID', { what: 'retry.attempts of an effect', reason })
   }
-  return {
-    attempts,
-    backoff: { firstMs, mostMs },
-    timeoutMs: toMs(timeout, 'timeout of an effect'),
+  const heartbeatMs = heartbeat === undefined ? null : toLimitMs(heartbeat, 'heartbeat')
+  const withinMs = within === undefined ? null : toLimitMs(within, 'within')
+  const wanted = timeout ?? (heartbeatMs === null ? '1m' : false)
+  const timeoutMs = wanted === false ? null : toMs(wanted, 'timeout of an effect')
+  if (timeoutMs === null && heartbeatMs === null && withinMs === null) {
+    const reason =
+      'it is false, and there is neither a `heartbeat` nor a `within` to end the effect'
+    throw fault('ARGUMENT_INVALID', { what: 'timeout of an effect', reason })
   }
+  return { attempts, backoff: { firstMs, mostMs }, timeoutMs, heartbeatMs, withinMs }
+}
+
+/** A bound of no time at all would end every attempt before it began. */
+function toLimitMs(limit: Duration, name: string): number {
+  const what = `${name} of an effect`
+  const limitMs = toMs(limit, what)
+  if (limitMs > 0) return limitMs
+  throw fault('ARGUMENT_INVALID', { what, reason: 'it is no time at all' })
 }
 
 /** "Run me again, later": an effect's answer that is no answer. */
@@ -104,25 +146,6 @@ export class Again {
   constructor(after: Duration) {
     this.afterMs = toMs(after, 'again')
   }
-}
-
-/** An error that no retry will mend; subclass it, or set `retryable = false` on your own. */
-export class NonRetryableError extends Error {
-  override readonly name: string = 'NonRetryableError'
-  readonly retryable = false
-}
-
-/** Should this error be tried again? Only an explicit `retryable: false` says no. */
-export function isRetryable(thrown: unknown): boolean {
-  return (asError(thrown) as { retryable?: unknown }).retryable !== false
-}
-
-/** The wait an error itself asks for (`retryAfterMs`), such as one made from a Retry-After header. */
-export function retryAfterOf(thrown: unknown): number | null {
-  const { retryAfterMs } = asError(thrown) as { retryAfterMs?: unknown }
-  return typeof retryAfterMs === 'number' && Number.isFinite(retryAfterMs) && retryAfterMs >= 0
-    ? retryAfterMs
-    : null
 }
 
 /** What a custom action is handed beside XState's own arguments. */

@@ -1,30 +1,7 @@
 // Everything that can go wrong, as one table: code, exit status, sentence, what to do.
 // docs/errors.md is kept equal to it by a spec.
-
-/** Process exit statuses of the CLI and the bins; documented in docs/cli.md. */
-export const EXIT = {
-  ok: 0,
-  failed: 1,
-  usage: 2,
-  notFound: 3,
-  conflict: 4,
-  unavailable: 5,
-  interrupted: 130,
-} as const
-
-interface ErrorEntry {
-  /** The sentence, with {placeholders}. Says what was wrong and where. */
-  readonly sentence: string
-  /** What the reader should do about it. */
-  readonly todo: string
-  readonly exit: (typeof EXIT)[keyof typeof EXIT]
-}
-
-const entry = (exit: keyof typeof EXIT, sentence: string, todo: string): ErrorEntry => ({
-  sentence,
-  todo,
-  exit: EXIT[exit],
-})
+import { EFFECT_ERRORS } from './effect-errors.ts'
+import { type ErrorEntry, entry } from './error-entry.ts'
 
 export const ERRORS = {
   // configuration and start-up
@@ -251,11 +228,7 @@ export const ERRORS = {
   ),
 
   // running
-  EFFECT_TIMEOUT: entry(
-    'failed',
-    'Effect "{effect}" did not finish within {timeoutMs} ms.',
-    'Give it a longer `timeout`, or make it faster.',
-  ),
+  ...EFFECT_ERRORS,
   STATE_CORRUPT: entry(
     'failed',
     'The stored snapshot of task {task} is not one its machine could have written: {reason}.',

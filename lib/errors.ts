@@ -3,7 +3,8 @@
 // the same sentence.
 import { ERRORS } from './error-table.ts'
 
-export { ERRORS, EXIT } from './error-table.ts'
+export { EXIT } from './error-entry.ts'
+export { ERRORS } from './error-table.ts'
 
 export type ErrorCode = keyof typeof ERRORS
 

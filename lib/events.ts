@@ -77,6 +77,15 @@ export interface EventTable {
     key: string
     attempt: number
   }
+  'effect.progressed': {
+    kind: string
+    resourceId: string
+    taskId: string
+    task: string
+    effect: string
+    key: string
+    attempt: number
+  }
   'effect.done': {
     kind: string
     resourceId: string

@@ -1,19 +1,22 @@
 // A lease: the right to tick a resource, with its time running out.
 // Promise: it is lost once and for all, at its deadline at the latest, and leaves no timer when over.
 import type { Lease } from './contract.ts'
+import { fault } from './errors.ts'
 import type { Time } from './time.ts'
 
 /** The lease a keeper hands to the work, and prolongs while the work goes on. */
 export class KeptLease implements Lease {
   readonly #time: Time
+  readonly #resourceId: string
   readonly #onLost: () => void
   readonly #lost = new AbortController()
   readonly #over = new AbortController()
   #deadline = 0
   #disarm: () => void = () => {}
 
-  constructor(time: Time, onLost: () => void) {
+  constructor(time: Time, resourceId: string, onLost: () => void) {
     this.#time = time
+    this.#resourceId = resourceId
     this.#onLost = onLost
   }
 
@@ -46,7 +49,7 @@ export class KeptLease implements Lease {
     if (this.over.aborted) return
     this.end()
     this.#onLost()
-    this.#lost.abort(new Error('the lease was lost'))
+    this.#lost.abort(fault('LEASE_LOST', { resourceId: this.#resourceId }))
   }
 
   end(): void {

@@ -49,7 +49,7 @@ export class Keeper {
       throw this.#failed(key, thrown)
     })
     if (hold === null) return { held: false }
-    const lease = new KeptLease(time, () => events.emit('lease.lost', { resourceId: key }))
+    const lease = new KeptLease(time, key, () => events.emit('lease.lost', { resourceId: key }))
     lease.trustUntil(askedAt + ttlMs * TRUSTED)
     void this.#renew(key, hold, lease)
     try {

@@ -3,7 +3,7 @@
 // its grace aborts it, leaving every task where its last commit left it.
 import { setMaxListeners } from 'node:events'
 import type { Lease, Queue, Taker, Ticker, Ticket, Verdict } from './contract.ts'
-import { asError } from './errors.ts'
+import { asError, fault } from './errors.ts'
 import type { Events } from './events.ts'
 import type { Keeper } from './lock.ts'
 import type { Time } from './time.ts'
@@ -46,7 +46,7 @@ export class Worker {
     const stopping = this.#taker.stop()
     this.#taker = null
     const isLate = (await within(time, graceMs, stopping)) === LATE
-    this.#drained.abort()
+    this.#drained.abort(fault('WORKER_DRAINING'))
     await stopping
     events.emit('worker.stopped', { reason: isLate ? 'grace ran out' : 'drained' })
   }
@@ -97,8 +97,8 @@ export class Worker {
   /** Ticks under a lease that also ends when draining has run out of patience. */
   async #tick(resourceId: string, lease: Lease): Promise<Verdict> {
     const ended = new AbortController()
-    const end = () => ended.abort()
     const causes = [lease.signal, this.#drained.signal]
+    const end = () => ended.abort(causes.find(({ aborted }) => aborted)?.reason)
     for (const cause of causes) cause.addEventListener('abort', end)
     if (causes.some(({ aborted }) => aborted)) end()
     try {

@@ -3,6 +3,7 @@
 import type { Address } from '../lib/address.ts'
 import type { Bell } from '../lib/bell.ts'
 import type { StoredEvent, StoredTask } from '../lib/claim.ts'
+import type { ErrorCode } from '../lib/errors.ts'
 import type { MachineEvent, Rest } from '../lib/machine.ts'
 import type { Cause } from './cause.ts'
 import { Errands } from './errands.ts'
@@ -50,8 +51,8 @@ export class Crew {
     this.#live.hand(recipient, mail)
   }
 
-  cancel(): void {
-    this.errands.cancel()
+  cancel(why: ErrorCode): void {
+    this.errands.cancel(why)
     this.#live.stop()
   }
 }

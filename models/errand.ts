@@ -1,11 +1,14 @@
 // An errand: one attempt of one effect, run by the worker under the lease.
-// Promise: it ends exactly once, as an answer, a wish to be run again, or an error; it is told to stop when
-// its state is left, its time is up or the lease is lost, and what it says after that is not heard.
-import { Again, type Runnable } from '../lib/effect.ts'
-import { fault } from '../lib/errors.ts'
+// Promise: it ends exactly once, as an answer, a wish to be run again, or an error; it is told to stop, and
+// why, when its state is left, its time is up or the lease is lost, and what it says after that is not heard.
+import { decode } from '../lib/codec.ts'
+import { Again, type Runnable, type Work } from '../lib/effect.ts'
+import { asError } from '../lib/errors.ts'
 import type { Actor } from '../lib/rest.ts'
 import type { Trial } from './memory.ts'
+import { Report } from './report.ts'
 import type { Desktop, Round } from './round.ts'
+import { Watch } from './watch.ts'
 
 export type Ending =
   | { readonly kind: 'output'; readonly output: unknown }
@@ -18,7 +21,10 @@ export interface ErrandOptions {
   readonly effect: Actor
   readonly runnable: Runnable
   readonly trial: Trial
+  /** It has ended; by then `ending` says how. */
   readonly onEnd: (errand: Errand) => void
+  /** It has something to say of its progress. */
+  readonly onReport: () => void
 }
 
 export class Errand {
@@ -26,72 +32,99 @@ export class Errand {
   readonly trial: Trial
   readonly runnable: Runnable
   readonly desktop: Desktop
+  readonly report: Report
   /** The same on every attempt of this incarnation; a later round of `again` is work of its own. */
   readonly key: string
+  /** When the first attempt could have begun, in milliseconds since 1970. */
+  readonly since: number
   ending: Ending | null = null
   endedAt = 0
+  /** The trial that follows; null when the ending counts, or is still to come. */
+  next: Trial | null = null
   readonly startedAt: number
   readonly #controller = new AbortController()
   readonly #round: Round
   readonly #onEnd: (errand: Errand) => void
-  #stopWatch: () => void = () => {}
+  readonly #watch: Watch
+  readonly #onLost: () => void
 
-  constructor({ round, taskId, effect, runnable, trial, onEnd }: ErrandOptions) {
+  constructor({ round, taskId, effect, runnable, trial, onEnd, onReport }: ErrandOptions) {
+    const { time, lease } = round
     this.effect = effect
     this.trial = trial
     this.runnable = runnable
     this.desktop = round.open()
     this.key = `${taskId}:${effect.armedAt}:${effect.id}${trial.round > 0 ? `:${trial.round}` : ''}`
-    this.startedAt = round.time.monotonic()
+    this.startedAt = time.monotonic()
+    this.since = trial.since ?? time.now()
+    this.report = new Report(time, onReport)
     this.#round = round
     this.#onEnd = onEnd
+    this.#watch = new Watch({
+      time,
+      effect: effect.id,
+      policy: runnable.policy,
+      since: this.since,
+      onLate: (error) => this.#end({ kind: 'error', error }),
+    })
+    this.#onLost = () => this.cancel(lease.signal.reason)
+    lease.signal.addEventListener('abort', this.#onLost, { once: true })
     void this.#run()
   }
 
   /** Nobody wants the answer any more. */
-  cancel(): void {
-    this.#stopWatch()
-    this.#controller.abort()
+  cancel(why: Error): void {
+    this.#close()
+    this.#controller.abort(why)
   }
 
   async #run(): Promise<void> {
-    const { lease, time } = this.#round
-    const { timeoutMs } = this.runnable.policy
-    const cancel = () => this.cancel()
-    lease.signal.addEventListener('abort', cancel, { once: true })
-    const isLate = new Promise<Ending>((end) => {
-      const error = () => fault('EFFECT_TIMEOUT', { effect: this.effect.id, timeoutMs })
-      this.#stopWatch = time.after(timeoutMs, () => end({ kind: 'error', error: error() }))
-    })
-    const ending = await Promise.race([this.#work(), isLate])
-    this.#stopWatch()
-    lease.signal.removeEventListener('abort', cancel)
-    if (this.#controller.signal.aborted) return
-    if (ending.kind === 'error') this.cancel()
+    // Nothing ends before whoever sent it off knows it.
+    await null
+    if (this.#controller.signal.aborted || !this.#watch.look()) return
+    this.#end(await this.#work())
+  }
+
+  #end(ending: Ending): void {
+    if (this.ending || this.#controller.signal.aborted) return
     this.ending = ending
-    this.endedAt = time.now()
+    this.endedAt = this.#round.time.now()
+    if (ending.kind === 'error') this.cancel(asError(ending.error))
+    this.#close()
     this.#onEnd(this)
   }
 
+  #close(): void {
+    this.#watch.stop()
+    this.report.end()
+    this.#round.lease.signal.removeEventListener('abort', this.#onLost)
+  }
+
   async #work(): Promise<Ending> {
-    const { input } = this.effect
-    const { resource } = this.desktop
-    const { attempt } = this.trial
-    const { signal } = this.#controller
-    const again = (after: number | string) => new Again(after)
     try {
-      const output = await this.runnable.run({
-        resource,
-        input,
-        key: this.key,
-        attempt,
-        signal,
-        again,
-      })
+      const output = await this.runnable.run(this.#handed())
       if (output instanceof Again) return { kind: 'again', afterMs: output.afterMs }
       return { kind: 'output', output }
     } catch (error) {
       return { kind: 'error', error }
+    }
+  }
+
+  #handed(): Work & Record<string, unknown> {
+    const { attempt, progress } = this.trial
+    return {
+      resource: this.desktop.resource,
+      input: this.effect.input,
+      key: this.key,
+      attempt,
+      signal: this.#controller.signal,
+      lastProgress: progress === undefined ? undefined : decode(structuredClone(progress)),
+      progress: (value) => {
+        this.#watch.heard()
+        this.report.say(value)
+      },
+      heartbeat: () => this.#watch.heard(),
+      again: (after) => new Again(after),
     }
   }
 }

@@ -1,28 +1,32 @@
 // The errands of one task: which effects run now, how often each was tried, when to try again.
-// Promise: an effect has one errand at a time; an errand whose state was left is told so and forgotten.
-
+// Promise: an effect has one errand at a time; an errand whose state was left is told so and forgotten; every
+// commit of the task takes along how far its errands are.
 import { backoffMs } from '../lib/backoff.ts'
 import type { Bell } from '../lib/bell.ts'
 import { actorLogic } from '../lib/blueprint.ts'
 import type { StoredTask } from '../lib/claim.ts'
-import {
-  isRetryable,
-  NonRetryableError,
-  type Runnable,
-  retryAfterOf,
-  runnableOf,
-} from '../lib/effect.ts'
-import { asError } from '../lib/errors.ts'
+import { type EffectPolicy, type Runnable, runnableOf } from '../lib/effect.ts'
+import { asError, type ErrorCode, fault } from '../lib/errors.ts'
 import type { PendingEffect, Rest } from '../lib/machine.ts'
 import { livesBy } from '../lib/machine-live.ts'
 import { type Actor, effectsOf } from '../lib/rest.ts'
+import { isRetryable, NonRetryableError, retryAfterOf } from '../lib/retry.ts'
 import { type Ending, Errand } from './errand.ts'
 import type { TaskDefinition } from './kind.ts'
 import { FIRST, type Trial, type Trials } from './memory.ts'
-import type { Round } from './round.ts'
+import type { Change, Round } from './round.ts'
 
 /** One incarnation of an effect: the same state entered again has another. */
 const incarnation = ({ id, armedAt }: PendingEffect) => `${id}@${armedAt}`
+
+/** Of an effect the machine has no more: it fails once. */
+const GONE: EffectPolicy = {
+  attempts: 1,
+  backoff: { firstMs: 0, mostMs: 0 },
+  timeoutMs: 1_000,
+  heartbeatMs: null,
+  withinMs: null,
+}
 
 export class Errands {
   readonly #round: Round
@@ -52,7 +56,7 @@ export class Errands {
     const wanted = new Set(effects.map(incarnation))
     for (const [name, errand] of this.#under) {
       if (wanted.has(name)) continue
-      errand.cancel()
+      errand.cancel(fault('STATE_LEFT', { effect: errand.effect.id }))
       this.#under.delete(name)
     }
     const now = this.#round.time.now()
@@ -84,19 +88,15 @@ export class Errands {
     woken.abort()
   }
 
-  cancel(): void {
-    for (const errand of this.#under.values()) errand.cancel()
-  }
-
-  /** The next trial of an errand that is to be run again; null when its ending counts. */
-  retrial({ ending, trial, runnable }: Errand): Trial | null {
-    const now = this.#round.time.now()
-    if (ending?.kind === 'again')
-      return { attempt: 1, round: trial.round + 1, at: now + ending.afterMs }
-    if (ending?.kind !== 'error' || !isRetryable(ending.error)) return null
-    if (trial.attempt >= runnable.policy.attempts) return null
-    const waitMs = retryAfterOf(ending.error) ?? backoffMs(runnable.policy.backoff, trial.attempt)
-    return { attempt: trial.attempt + 1, round: trial.round, at: now + waitMs }
+  /** The turn is over: nothing it began is waited for. @param over why, as far as the turn knows */
+  cancel(over: ErrorCode): void {
+    const { lost, resourceId } = this.#round
+    const task = this.#definition.name
+    const isEnded = this.#round.hasEnded(this.#taskId)
+    const code = lost ? 'LEASE_LOST' : isEnded ? 'TASK_STOPPED' : over
+    for (const errand of this.#under.values()) {
+      errand.cancel(fault(code, { task, resourceId, effect: errand.effect.id }))
+    }
   }
 
   /** The trials to store beside these pending effects, one of them replaced. */
@@ -104,17 +104,35 @@ export class Errands {
     effects: readonly PendingEffect[],
     changed?: { errand: Errand; trial: Trial },
   ): Trials | null {
-    const names = new Set(effects.map(incarnation))
-    const all = changed
-      ? { ...this.#trials, [incarnation(changed.errand.effect)]: changed.trial }
-      : this.#trials
-    const kept = Object.entries(all).filter(([name]) => names.has(name))
+    const kept = effects.flatMap((effect) => {
+      const isChanged = changed && incarnation(changed.errand.effect) === incarnation(effect)
+      const trial = isChanged ? changed.trial : this.#toStore(effect)
+      return trial ? [[incarnation(effect), trial] as const] : []
+    })
     return kept.length === 0 ? null : Object.fromEntries(kept)
   }
 
-  /** What is stored beside the task now. */
+  /** Has an errand something to say of its progress that is to be written now? */
+  get hasReport(): boolean {
+    return [...this.#under.values()].some(({ report }) => report.isDue)
+  }
+
+  /** Commits how far the errands are: no step, and nothing is due by it. */
+  async report(noting: (trials: Trials | null) => Change): Promise<void> {
+    const told = [...this.#under.values()].filter(({ report }) => report.isDue)
+    const { trials } = this
+    for (const { report } of told) report.writing()
+    await this.#round.commit(noting(trials))
+    this.stored(trials)
+    for (const errand of told)
+      this.#round.parts.events.emit('effect.progressed', this.#naming(errand))
+  }
+
+  /** What is to be stored beside the task while it rests where it is. */
   get trials(): Trials | null {
-    return Object.keys(this.#trials).length === 0 ? null : this.#trials
+    const underWay = this.trialsOf([...this.#under.values()].map(({ effect }) => effect))
+    const all = { ...this.#trials, ...underWay }
+    return Object.keys(all).length === 0 ? null : all
   }
 
   /** What was stored is what counts. */
@@ -131,6 +149,43 @@ export class Errands {
     return this.#trials[incarnation(effect)] ?? FIRST
   }
 
+  /** Nothing for an effect that was never tried, has nothing to say, and all the time in the world. */
+  #toStore(effect: PendingEffect): Trial | null {
+    const name = incarnation(effect)
+    const stored = this.#trials[name]
+    const errand = this.#under.get(name)
+    const progress = errand?.report.latest ?? stored?.progress
+    const { withinMs } = this.#runnable(effect).policy
+    const since =
+      withinMs === null ? undefined : (stored?.since ?? errand?.since ?? this.#round.time.now())
+    if (!stored && progress === undefined && since === undefined) return null
+    const base = stored ?? FIRST
+    return {
+      ...base,
+      ...(since !== undefined && { since }),
+      ...(progress !== undefined && { progress }),
+    }
+  }
+
+  /** The trial that follows an ending; null when the ending counts. */
+  #following({ ending, trial, runnable, since, report }: Errand): Trial | null {
+    const now = this.#round.time.now()
+    const { policy } = runnable
+    const latest = report.latest ?? trial.progress
+    const progress = latest === undefined ? {} : { progress: latest }
+    const counted = (at: number) => (policy.withinMs === null ? {} : { since: at })
+    if (ending?.kind === 'again') {
+      const at = now + ending.afterMs
+      return { attempt: 1, round: trial.round + 1, at, ...counted(at), ...progress }
+    }
+    if (ending?.kind !== 'error' || !isRetryable(ending.error)) return null
+    if (trial.attempt >= policy.attempts) return null
+    const at = now + (retryAfterOf(ending.error, now) ?? backoffMs(policy.backoff, trial.attempt))
+    if (policy.withinMs !== null && at >= since + policy.withinMs) return null
+    const attempt = trial.attempt + 1
+    return { attempt, round: trial.round, at, ...counted(since), ...progress }
+  }
+
   #send(effect: Actor, trial: Trial): void {
     const errand = new Errand({
       round: this.#round,
@@ -138,7 +193,9 @@ export class Errands {
       effect,
       runnable: this.#runnable(effect),
       trial,
+      onReport: () => this.#bell.ring(),
       onEnd: (ended) => {
+        ended.next = this.#following(ended)
         this.#tellEnd(ended, ended.ending as Ending)
         this.#bell.ring()
       },
@@ -153,7 +210,7 @@ export class Errands {
     const run = () => {
       throw new NonRetryableError(`the machine has no effect "${src}" any more`)
     }
-    return { run, policy: { attempts: 1, backoff: { firstMs: 0, mostMs: 0 }, timeoutMs: 1_000 } }
+    return { run, policy: GONE }
   }
 
   #naming({ effect, key, trial }: Errand) {
@@ -178,8 +235,7 @@ export class Errands {
       events.emit('effect.done', { ...naming, elapsedMs })
       return
     }
-    const isLast =
-      !isRetryable(ending.error) || errand.trial.attempt >= errand.runnable.policy.attempts
+    const isLast = errand.next === null
     events.emit('effect.failed', { ...naming, isLast, error: asError(ending.error) })
   }
 }

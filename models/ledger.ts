@@ -154,6 +154,12 @@ export class Ledger {
     }
   }
 
+  /** Only what is known of its trials. */
+  noted(trials: Trials | null): Change {
+    const row = this.#row(this.step, this.restStep, this.state, trials, this.rest)
+    return { step: { ...row, status: 'running', finished: false, transition: null } }
+  }
+
   /** Only the due entry: the task was rung for nothing, or may not run. */
   settled(isParked: boolean): Change {
     const due =

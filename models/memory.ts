@@ -75,9 +75,43 @@ export interface Trial {
   readonly round: number
   /** Not before this moment; null for at once. */
   readonly at: number | null
+  /** When the first attempt could have begun, where that counts, in milliseconds since 1970. */
+  readonly since?: number
+  /** How far the work was when it last said so. */
+  readonly progress?: Json
 }
 
 /** Attempts by effect and incarnation (`id@armedAt`). */
 export type Trials = Readonly<Record<string, Trial>>
 
 export const FIRST: Trial = { attempt: 1, round: 0, at: null }
+
+/** What is left of trials when a person says "try again": all attempts anew, with the same key, from where the work was. */
+export function refreshed(trials: Trials | null): Trials | null {
+  const fresh = Object.entries(trials ?? {})
+    .filter(([, { round, progress }]) => round > 0 || progress !== undefined)
+    .map(([name, { round, progress }]) => {
+      return [name, { ...FIRST, round, ...(progress !== undefined && { progress }) }]
+    })
+  return fresh.length === 0 ? null : Object.fromEntries(fresh)
+}
+
+/** What is known of an effect beyond its first attempt, for those who look. */
+export interface Effort {
+  readonly effect: string
+  readonly attempt: number
+  /** When the attempt may be made, in milliseconds since 1970; null for at once. */
+  readonly notBefore: number | null
+  /** How far it is, as it said; undefined when it said nothing. */
+  readonly progress: unknown
+}
+
+/** @throws VALUE_CORRUPT */
+export function effortsOf(trials: Trials | null): Effort[] {
+  return Object.entries(trials ?? {}).map(([name, { attempt, at, progress }]) => ({
+    effect: name.slice(0, name.lastIndexOf('@')),
+    attempt,
+    notBefore: at,
+    progress: progress === undefined ? undefined : decode(progress),
+  }))
+}

@@ -3,7 +3,7 @@
 import type { Knex } from '../lib/database.ts'
 import type { Keyring } from '../lib/keyring.ts'
 import type { Time } from '../lib/time.ts'
-import { fromSnapshot } from './memory.ts'
+import { type Effort, effortsOf, fromSnapshot, type Trials } from './memory.ts'
 import { runInfo } from './row.ts'
 import type { RunInfo } from './verbs.ts'
 
@@ -50,6 +50,8 @@ export interface Waiting {
     readonly event: string
     readonly dueAt: number
   }[]
+  /** Effects that failed, asked for another run, or told of their progress. */
+  readonly effects: readonly Effort[]
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
@@ -115,7 +117,7 @@ export class Query {
     }))
   }
 
-  /** Events nobody took yet, and timers of the state the run rests in. @throws STATE_CORRUPT, SEAL_UNKNOWN_KEY */
+  /** Events nobody took yet, timers and efforts of the state the run rests in. @throws STATE_CORRUPT, SEAL_UNKNOWN_KEY */
   async waiting(taskId: string, task: string): Promise<Waiting> {
     const mail: any = await this.#knex('events')
       .where({ task_id: taskId, consumed_at: null })
@@ -126,11 +128,12 @@ export class Query {
         join.on('transitions.task_id', 'tasks.id').andOn('transitions.step', 'tasks.rest_step'),
       )
       .where({ 'tasks.id': taskId, finished_at: null })
-      .first('snapshot')
+      .first('snapshot', 'tries')
     const timers = row?.snapshot ? fromSnapshot(row.snapshot, this.#sealer, task).timers : []
     return {
       mailbox: Number(mail.count),
       timers: timers.map(({ id, event, dueAt }) => ({ id, event: event.type, dueAt })),
+      effects: effortsOf((row?.tries ?? null) as Trials | null),
     }
   }
 

@@ -54,7 +54,8 @@ export class ResourceTicker implements Ticker {
       if (!round.nudged) await round.bell.heard()
       const isNudged = round.takeNudge()
       if (round.lost || turns.trouble) turns.hurry()
-      else if (isNudged) {
+      // A turn that ended because the resource had its share, while others last, has nobody else to come for it.
+      else if (isNudged || (round.spent && turns.running > 0)) {
         if (round.spent && turns.running === 0) break
         // Held up by a running effect anyway, so the others may as well go on.
         if (round.spent) round.refresh()

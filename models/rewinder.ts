@@ -10,7 +10,7 @@ import { type Rest, stateName } from '../lib/machine.ts'
 import type { Actor } from '../lib/rest.ts'
 import type { Author, DueChange, NewRun, StepChange, Unit } from '../lib/unit.ts'
 import { LIFE } from './kind.ts'
-import { fromSnapshot, toSnapshot } from './memory.ts'
+import { fromSnapshot, refreshed, type Trials, toSnapshot } from './memory.ts'
 import { rearmed, resumed } from './rearm.ts'
 import { authorOf, type RequestParts } from './requests.ts'
 import type { Because, Target } from './verbs.ts'
@@ -67,7 +67,9 @@ export class Rewinder {
 
   /** The unit that lets a parked run go on where it rests. @throws TASK_NOT_RUNNING */
   async retry(target: Target, because: Because): Promise<Change> {
-    return this.#goOn(target, await this.#live(target), '__retry__', because)
+    const row = await this.#live(target)
+    const tries = refreshed(row.tries as Trials | null) as unknown as StepChange['tries']
+    return this.#goOn(target, { ...row, tries }, '__retry__', because)
   }
 
   /** The unit that stops time for a run. @throws TASK_NOT_RUNNING */
@@ -77,9 +79,10 @@ export class Rewinder {
     const { state, rest_step: restStep } = row
     const step = row.step + 1
     const transition = this.#line(state, '__pause__', because)
-    const { step: change, due } = this.#unit(row, { step, restStep, state, transition })
+    const { tries } = row
+    const { step: change, due } = this.#unit(row, { step, restStep, state, tries, transition })
     const unit = {
-      step: { ...(change as StepChange), status: 'paused' as const, tries: row.tries },
+      step: { ...(change as StepChange), status: 'paused' as const },
       due: { ...(due as DueChange), at: null, reason: 'paused' },
     }
     return { unit, state }
@@ -90,8 +93,7 @@ export class Rewinder {
     const row = await this.#live(target)
     const { kind, resourceId: id, task } = target
     if (row.status !== 'paused') throw fault('TASK_NOT_PAUSED', { kind: kind.name, id, task })
-    const change = await this.#goOn(target, row, '__resume__', because)
-    return { ...change, unit: { ...change.unit, step: { ...change.unit.step!, tries: row.tries } } }
+    return this.#goOn(target, row, '__resume__', because)
   }
 
   /** Timers do as their policies say; where none of them changes, the snapshot stays where it is. */
@@ -100,10 +102,13 @@ export class Rewinder {
     const step = row.step + 1
     const line = this.#line(state, event, because)
     const rest = await this.#resumed(target, row)
-    if (!rest) return { unit: this.#unit(row, { step, restStep, state, transition: line }), state }
+    const { tries } = row
+    if (!rest) {
+      return { unit: this.#unit(row, { step, restStep, state, tries, transition: line }), state }
+    }
     const snapshot = toSnapshot(rest, this.#requests.sealer)
     const transition = { ...line, base: row.rest_step, snapshot }
-    return { unit: this.#unit(row, { step, restStep: step, state, transition }), state }
+    return { unit: this.#unit(row, { step, restStep: step, state, tries, transition }), state }
   }
 
   /** What cannot be read is left as it is: the worker will say what is wrong with it. */
@@ -163,7 +168,7 @@ export class Rewinder {
 
   #unit(
     row: any,
-    change: Pick<StepChange, 'step' | 'restStep' | 'state' | 'transition'>,
+    change: Pick<StepChange, 'step' | 'restStep' | 'state' | 'transition'> & Partial<StepChange>,
   ): Omit<Unit, 'id'> {
     const due: DueChange = {
       taskId: row.id,

@@ -35,6 +35,11 @@ function together(
   } as Pick<Unit, 'creates' | 'starts' | 'stops' | 'sends'>
 }
 
+/** The run a change was for has ended meanwhile: it was stopped from outside. The round goes on. */
+export class RunEnded extends Error {
+  override readonly name = 'RunEnded'
+}
+
 /** What one effect or action works on: the resource it sees, and what it will leave in the commit. */
 export interface Desktop {
   readonly resource: Resource
@@ -67,6 +72,7 @@ export class Round {
   #budget: number
   #steps = 0
   #lost: RoundLost | null = null
+  readonly #ended = new Set<string>()
   #queue: Promise<unknown> = Promise.resolve()
 
   constructor(parts: TickParts, kind: Kind, claim: Claim, lease: Lease) {
@@ -101,6 +107,10 @@ export class Round {
   }
   get lost(): boolean {
     return this.#lost !== null || this.lease.signal.aborted
+  }
+  /** Was this run found to be over when it wanted to write? */
+  hasEnded(taskId: string): boolean {
+    return this.#ended.has(taskId)
   }
   /** Has the resource had its share of this worker? */
   get spent(): boolean {
@@ -189,7 +199,7 @@ export class Round {
   /**
    * Commits one change, after those asked for before it.
    * @returns false when its view was overtaken by another task's commit: do the work again
-   * @throws RoundLost when the fence, the step or the lease is gone
+   * @throws RoundLost when the fence, the step or the lease is gone; RunEnded when only the run is
    */
   async commit(change: Change): Promise<boolean> {
     const turn = this.#queue.then(() => this.#commit(change))
@@ -208,6 +218,7 @@ export class Round {
         await this.#committed(unit, outcome.started)
         return true
       }
+      if (outcome?.kind === 'desynchronized' && (await this.#sawEnd(unit))) throw new RunEnded()
       // Fields saved from outside: the same change is tried on top of them, unless they were its own fields.
       if (!(outcome?.kind === 'desynchronized' && unit.fields && (await this.#caughtUp()))) {
         throw this.#lose(outcome?.kind ?? 'nothing came back')
@@ -248,6 +259,13 @@ export class Round {
     this.unborn.delete(step.task)
     if (step.system && !step.finished) this.#system.set(step.task, step.system as never)
     else this.#system.delete(step.task)
+  }
+
+  /** Was the run stopped from outside? Then that is all there is to it: what others do here is as good as before. */
+  async #sawEnd({ step }: Unit): Promise<boolean> {
+    const ended = step ? await this.parts.store.finished([step.taskId]) : []
+    for (const id of ended) this.#ended.add(id)
+    return ended.length > 0
   }
 
   /** Had the fields moved on? Then the sheet has them now. Anything else is no reason to try again. */

@@ -3,7 +3,7 @@
 // incarnation or under a lost fence, changes nothing; what cannot go on is parked as it was, with its reason.
 import { Bell } from '../lib/bell.ts'
 import type { StoredEvent, StoredTask } from '../lib/claim.ts'
-import { asError } from '../lib/errors.ts'
+import { asError, type ErrorCode } from '../lib/errors.ts'
 import { stateName } from '../lib/machine.ts'
 import { effectsOf } from '../lib/rest.ts'
 import { type Cause, earliest, nameOf, nextTimerAt } from './cause.ts'
@@ -35,7 +35,8 @@ export class Turn {
   readonly #crew: Crew
   readonly #ledger: Ledger
   readonly #mailbox: Mailbox
-  #isOpen = true
+  /** Why it is over; its effects are told so. */
+  #over: ErrorCode | null = null
 
   constructor(round: Round, stored: StoredTask, definition: TaskDefinition, order: Order) {
     this.#round = round
@@ -52,12 +53,12 @@ export class Turn {
   }
   /** The mail it would take next. */
   get nextMail(): StoredEvent | undefined {
-    return this.#isOpen && this.#stored.status === 'running' ? this.#ledger.mail[0] : undefined
+    return !this.#over && this.#stored.status === 'running' ? this.#ledger.mail[0] : undefined
   }
 
   /** Newer mail for a turn that still runs; false when it is over and a new one is needed. */
   deliver(news: StoredTask): boolean {
-    if (!this.#isOpen) return false
+    if (this.#over) return false
     this.#ledger.receive(news)
     this.#bell.ring()
     return true
@@ -68,9 +69,9 @@ export class Turn {
     this.#bell.ring()
   }
 
-  /** Stop as soon as you can: the round is over. */
-  hurry(): void {
-    this.#isOpen = false
+  /** Stop as soon as you can: the round is over, or the run was stopped. */
+  hurry(why: ErrorCode): void {
+    this.#over = why
     this.#bell.ring()
   }
 
@@ -80,19 +81,19 @@ export class Turn {
       const isParked = this.#stored.status !== 'running'
       if (!isParked) await this.#walk()
       else if (this.#ledger.mail.some(({ type }) => type === STOP)) await this.#end()
-      if (this.#isOpen && !this.#ledger.isSettled && !this.#round.spent) {
+      if (!this.#over && !this.#ledger.isSettled && !this.#round.spent) {
         await this.#round.commit(this.#ledger.settled(isParked))
       }
     } finally {
-      this.#isOpen = false
-      this.#crew.cancel()
+      this.#over ??= 'LEASE_LOST'
+      this.#crew.cancel(this.#over)
       this.#order.moved(this)
     }
   }
 
   async #walk(): Promise<void> {
     if (this.#ledger.restStep > 0 && !(await this.#wake())) return
-    while (this.#isOpen && !this.#round.lost) {
+    while (!this.#over && !this.#round.lost) {
       if (this.#round.spent && this.#crew.running === 0) return
       if (this.#ledger.rest) this.#crew.launch(this.#ledger.rest)
       const isHeld = this.#isHeld()
@@ -100,6 +101,8 @@ export class Turn {
       if (cause) {
         await this.#take(cause)
         this.#order.moved(this)
+      } else if (this.#crew.errands.hasReport) {
+        await this.#crew.errands.report((trials) => this.#ledger.noted(trials))
       } else if (isHeld || this.#crew.running > 0) {
         await this.#crew.errands.wait(nextTimerAt(this.#ledger.rest))
       } else return
@@ -141,7 +144,7 @@ export class Turn {
     if (cause.kind === 'effect' && (await this.#putOff(cause.errand))) return
     if (cause.kind === 'mail') {
       const sorted = await this.#mailbox.sort(cause.mail)
-      if (sorted === 'left') this.#isOpen = false
+      if (sorted === 'left') this.#over = 'TASK_STOPPED'
       if (sorted !== 'keep') return
     }
     // What an attempt that failed has left on its desktop is not committed, though its machine goes on.
@@ -182,14 +185,14 @@ export class Turn {
     const own = sent.filter((one) => this.#ledger.kin.isOwn(one.to))
     if (own.length > 0) this.#crew.launch(rest)
     for (const { to: address, event: told } of own) this.#crew.tell(address, told)
-    if (rest.status === 'done') this.#isOpen = false
+    if (rest.status === 'done') this.#over = 'TASK_STOPPED'
     tellStep(this.#round, { ...this.#naming, step: this.#ledger.step }, move, { from, to, event })
   }
 
   /** An effect that wants another run, or may be tried again, waits; its machine does not hear of it. */
   async #putOff(errand: Errand): Promise<boolean> {
     const { errands } = this.#crew
-    const trial = errands.retrial(errand)
+    const trial = errand.next
     if (!trial) return false
     const pending = this.#ledger.rest ? effectsOf(this.#ledger.rest) : []
     const trials = errands.trialsOf(pending, { errand, trial })
@@ -204,12 +207,12 @@ export class Turn {
 
   async #end(): Promise<void> {
     await this.#mailbox.leave(this.#ledger.mail)
-    this.#isOpen = false
+    this.#over = 'TASK_STOPPED'
   }
 
   async #panic(thrown: unknown, event: string): Promise<void> {
     await this.#round.commit(this.#ledger.parked(thrown, event))
-    this.#isOpen = false
+    this.#over = 'TASK_STOPPED'
     const step = this.#ledger.step + 1
     const error = asError(thrown)
     this.#round.parts.events.emit('task.panicked', { ...this.#naming, step, error })

@@ -7,7 +7,7 @@ import { asError } from '../lib/errors.ts'
 import { newId } from '../lib/id.ts'
 import type { TaskDefinition } from './kind.ts'
 import type { TickParts } from './parts.ts'
-import { type Round, RoundLost } from './round.ts'
+import { type Round, RoundLost, RunEnded } from './round.ts'
 import { type Order, Turn } from './task.ts'
 
 /** How long a task nobody here knows is left to others before it is looked at again. */
@@ -44,7 +44,7 @@ export class Turns implements Order {
   async look(): Promise<void> {
     try {
       const ended = await this.#round.parts.store.finished([...this.#turns.keys()])
-      for (const id of ended) this.#turns.get(id)?.hurry()
+      for (const id of ended) this.#turns.get(id)?.hurry('TASK_STOPPED')
       const claim = await this.#round.look()
       if (claim) await this.admit(claim)
     } catch (thrown) {
@@ -54,7 +54,7 @@ export class Turns implements Order {
 
   /** The round is over: every turn ends as soon as it can. */
   hurry(): void {
-    for (const turn of this.#turns.values()) turn.hurry()
+    for (const turn of this.#turns.values()) turn.hurry('LEASE_LOST')
   }
 
   /** Mail is taken in the order it was sent, and children begin before their parents go on: as in XState. */
@@ -106,7 +106,8 @@ export class Turns implements Order {
   }
 
   #note(thrown: unknown): void {
-    if (!(thrown instanceof RoundLost)) this.trouble ??= asError(thrown)
+    const isOver = thrown instanceof RoundLost || thrown instanceof RunEnded
+    if (!isOver) this.trouble ??= asError(thrown)
     this.#round.bell.ring()
   }
 }

@@ -37,6 +37,10 @@ const LINES: { readonly [N in EventName]: Line<N> } = {
   'task.unknown': ['warn', 'resourceId', 'taskId', 'task'],
   'event.ignored': ['info', 'kind', 'resourceId', 'taskId', 'task', 'type'],
   'effect.started': ['debug', 'kind', 'resourceId', 'taskId', 'task', 'effect', 'key', 'attempt'],
+  'effect.progressed': [
+    'debug',
+    ...['kind', 'resourceId', 'taskId', 'task', 'effect', 'key', 'attempt'],
+  ] as Line<'effect.progressed'>,
   'effect.done': [
     'debug',
     ...['kind', 'resourceId', 'taskId', 'task', 'effect', 'key', 'attempt', 'elapsedMs'],

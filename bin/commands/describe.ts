@@ -56,9 +56,14 @@ async function gather(opened: Opened, word: string) {
 
 async function withWaiting({ query }: Opened, run: RunLine) {
   const { kind: _, resourceId: __, ...value } = runValue(run)
-  if (run.finishedAt !== null) return { ...value, mailbox: 0, timers: [] }
-  const { mailbox, timers } = await query.waiting(run.taskId, run.task)
-  return { ...value, mailbox, timers: timers.map((one) => ({ ...one, dueAt: moment(one.dueAt) })) }
+  if (run.finishedAt !== null) return { ...value, mailbox: 0, timers: [], effects: [] }
+  const { mailbox, timers, effects } = await query.waiting(run.taskId, run.task)
+  return {
+    ...value,
+    mailbox,
+    timers: timers.map((one) => ({ ...one, dueAt: moment(one.dueAt) })),
+    effects: effects.map((one) => ({ ...one, notBefore: moment(one.notBefore) })),
+  }
 }
 
 const failureValue = (failure: FailureLine) => ({
@@ -68,6 +73,7 @@ const failureValue = (failure: FailureLine) => ({
 })
 
 function paragraphs({ kind, id, state, parentId, fields, tasks, failures, children }: Described) {
+  const efforts = tasks.flatMap((run) => run.effects.map((one) => effortRow(run.task, one)))
   const timers = tasks.flatMap((run) => run.timers.map((one) => [run.task, one.event, one.dueAt]))
   return [
     `${cell(`${kind}/${id}`)}\n`,
@@ -75,6 +81,7 @@ function paragraphs({ kind, id, state, parentId, fields, tasks, failures, childr
     titled('Fields', pairsOf(fields)),
     titled('Tasks', table(TASK_HEAD, tasks.map(taskRow))),
     titled('Timers', table(['task', 'event', 'due'], timers)),
+    titled('Effects', table(EFFORT_HEAD, efforts)),
     titled('Failures', table(FAILURE_HEAD, failures.map(failureRow))),
     titled('Children', table(['resource', 'state'], children.map(childRow))),
   ].join('')
@@ -83,6 +90,10 @@ function paragraphs({ kind, id, state, parentId, fields, tasks, failures, childr
 const TASK_HEAD = ['task', 'status', 'state', 'step', 'due', 'mailbox', 'run']
 const taskRow = (run: Described['tasks'][number]) => [
   ...[run.task, run.status, run.state, run.step, run.dueAt, run.mailbox, run.taskId],
+]
+const EFFORT_HEAD = ['task', 'effect', 'attempt', 'not before', 'progress']
+const effortRow = (task: string, one: Described['tasks'][number]['effects'][number]) => [
+  ...[task, one.effect, one.attempt, one.notBefore, one.progress],
 ]
 const FAILURE_HEAD = ['at', 'task', 'step', 'effect', 'attempt', 'error', 'message']
 const failureRow = (one: Described['failures'][number]) => [

@@ -75,8 +75,11 @@ test('tasks start, panic, go on and stop; each change keeps who and why', LONG, 
   assert.equal([bad.task, bad.status, bad.mailbox], ['bad', 'panicked', 0])
   assert.equal([wait.task, wait.state, wait.mailbox], ['wait', 'here', 1])
   assert.is(described.failures[0].message, 'it broke at postgres://[secret]@db/x \x1b[31m')
+  const tried = { attempt: 1, notBefore: null, progress: { parts: 2 } }
+  assert.equal(bad.effects, [{ effect: '0.(machine).trying', ...tried }])
   const shown = await place.run(['describe', server])
-  for (const part of ['Fields', 'Tasks', 'Failures', 'panicked']) assert.match(shown.out, part)
+  for (const part of ['Fields', 'Tasks', 'Effects', '{parts:2}', 'Failures', 'panicked'])
+    assert.match(shown.out, part)
   for (const hidden of ['\x1b', 'hunter2']) assert.not.match(shown.out, hidden)
 
   await place.json(['retry', server, 'bad', '--reason', 'mended'])

@@ -9,16 +9,16 @@ import {
 } from 'xstate'
 import {
   Again,
+  type EffectOptions,
+  type EffectPolicy,
   effect,
-  isRetryable,
-  NonRetryableError,
-  retryAfterOf,
   runnableOf,
 } from '../../lib/effect.ts'
 import { isFault } from '../../lib/errors.ts'
 import { assert, suite } from '../support/suite.ts'
 
 const test = suite('effect')
+const UNBOUND = { heartbeatMs: null, withinMs: null }
 
 test('is an actor that any XState runs', async () => {
   const double = effect<number, number>(async ({ input }) => input * 2)
@@ -29,13 +29,13 @@ test('is an actor that any XState runs', async () => {
 test('carries its policy, with defaults', () => {
   const { policy } = runnableOf(effect(async () => 1))!
   const backoff = { firstMs: 1_000, mostMs: 60_000 }
-  assert.equal(policy, { attempts: 5, backoff, timeoutMs: 60_000 })
+  assert.equal(policy, { attempts: 5, backoff, timeoutMs: 60_000, ...UNBOUND })
   const own = effect(async () => 1, {
     retry: { attempts: 1, backoff: '10ms..2s' },
     timeout: '3s',
   })
   const expected = { attempts: 1, backoff: { firstMs: 10, mostMs: 2_000 }, timeoutMs: 3_000 }
-  assert.equal(runnableOf(own)!.policy, expected)
+  assert.equal(runnableOf(own)!.policy, { ...expected, ...UNBOUND })
 })
 
 test('refuses a policy that is none', () => {
@@ -45,6 +45,10 @@ test('refuses a policy that is none', () => {
     { retry: { attempts: 1_001 } },
     { retry: { backoff: 'soon' } },
     { timeout: '-1s' },
+    { timeout: false as const },
+    { heartbeat: 0 },
+    { heartbeat: 'often' },
+    { within: '0s' },
   ]
   for (const options of wrong) {
     assert.throws(
@@ -71,18 +75,19 @@ test('can be told from every other actor, and a bare promise is tried once', asy
   for (const other of others) assert.is(runnableOf(other), null)
 })
 
-test('knows what may be tried again, and when', () => {
-  class Refused extends NonRetryableError {}
-  assert.equal(
-    [new Error(), 'text', null, { retryable: true }, new Refused(), new NonRetryableError()].map(
-      isRetryable,
-    ),
-    [true, true, true, true, false, false],
-  )
-  const waits = [0, 45_000, -1, Number.NaN, '5s', undefined].map((retryAfterMs) =>
-    retryAfterOf(Object.assign(new Error(), { retryAfterMs })),
-  )
-  assert.equal(waits, [0, 45_000, null, null, null, null])
+test('takes a policy of time: a heartbeat, a bound of all attempts, one attempt only', () => {
+  const policyOf = (options: EffectOptions) => runnableOf(effect(async () => 1, options))!.policy
+  const times = ({ timeoutMs, heartbeatMs, withinMs }: EffectPolicy) => [
+    ...[timeoutMs, heartbeatMs, withinMs],
+  ]
+  assert.equal(times(policyOf({ heartbeat: '30s' })), [null, 30_000, null])
+  assert.equal(times(policyOf({ heartbeat: '30s', timeout: '2h' })), [7_200_000, 30_000, null])
+  assert.equal(times(policyOf({ within: '1h' })), [60_000, null, 3_600_000])
+  assert.equal(times(policyOf({ within: '1h', timeout: false })), [null, null, 3_600_000])
+  assert.is(policyOf({ retry: false }).attempts, 1)
+})
+
+test('asks for another run after a while', () => {
   assert.is(new Again('5s').afterMs, 5_000)
 })
 

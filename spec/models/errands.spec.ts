@@ -6,6 +6,7 @@ import {
   field,
   NonRetryableError,
   Resource,
+  RetryAfterError,
   type StepWork,
   steps,
   type Work,
@@ -184,11 +185,13 @@ test('that cannot be mended are not tried again', async () => {
 test('wait as long as the error asks', async () => {
   const phone = await make()
   does = (_, count) => {
-    if (count === 1) throw Object.assign(new Error('later'), { retryAfterMs: 45_000 })
+    if (count === 1) throw new RetryAfterError('45s')
+    if (count === 2) throw new Error('later', { cause: { retryAfter: 7 } })
   }
   await phone.handled.start()
   await on.advance('2m')
-  assert.equal(gaps(), [45_000])
+  assert.equal(gaps(), [45_000, 7_000])
+  assert.is((await phone.handled.status())!.state, 'answered')
 })
 
 test('that take too long are told so, and tried again', async () => {
@@ -200,7 +203,7 @@ test('that take too long are told so, and tried again', async () => {
   assert.is(calls[0]!.signal.aborted, false)
   await on.time.advance(30_000)
   await ticking
-  assert.is(calls[0]!.signal.aborted, true)
+  assert.is(calls[0]!.signal.reason.code, 'EFFECT_TIMEOUT')
   const [failure] = await on.app.history.failures(phone.id)
   assert.is(failure!.code, 'EFFECT_TIMEOUT')
   await on.advance('1m')
@@ -400,7 +403,7 @@ test('of a state that was left are told so, and what they say is not heard', asy
   await phone.redial.send('REDIAL')
   on.ticker.nudge(phone.id)
   await until(() => gates.length === 2, { what: 'it was called anew' })
-  assert.is(calls[0]!.signal.aborted, true)
+  assert.is(calls[0]!.signal.reason.code, 'STATE_LEFT')
   assert.is(calls[1]!.signal.aborted, false)
   assert.equal(
     calls.map(({ key }) => key),
@@ -428,6 +431,7 @@ test('of a task that was stopped are told so', async () => {
   await phone.redial.stop()
   on.ticker.nudge(phone.id)
   await until(() => calls[0]!.signal.aborted, { what: 'it was told' })
+  assert.is(calls[0]!.signal.reason.code, 'TASK_STOPPED')
   await ticking
   long.open()
   await on.settle()

@@ -369,10 +369,13 @@ test('going back stops the children there are and spawns those there were, known
   await send({ type: 'SPAWN', from: 1 }, { type: 'SPAWN', from: 50 }, 'STOP_FIRST')
   await firm.crowd.rewind(1)
   await on.settle()
-  assert.equal(
-    (await runs()).map((run) => run.split(' ')[1]).sort(),
-    ['running', 'running', 'running', 'stopped', 'stopped'],
-  )
+  assert.equal((await runs()).map((run) => run.split(' ')[1]).sort(), [
+    'running',
+    'running',
+    'running',
+    'stopped',
+    'stopped',
+  ])
   await send('UP_ALL')
   assert.equal((await context()).news, [2, 51])
 })
