@@ -78,7 +78,7 @@ export class Door {
   /** Migrations the app's plugins bring; none where no app is named. @throws whatever loading throws */
   async migrations(globals: Globals): Promise<readonly Migration[]> {
     try {
-      const { definition } = await this.#load(globals)
+      const { definition } = await this.load(globals)
       return (definition.plugins ?? []).flatMap(({ migrations = [] }) => migrations)
     } catch (thrown) {
       if (isFault(thrown, 'APP_NOT_NAMED')) return []
@@ -86,7 +86,8 @@ export class Door {
     }
   }
 
-  #load(globals: Globals): Promise<AppFile> {
+  /** The app file alone; nothing of the house is opened. @throws whatever `loadApp` throws */
+  load(globals: Globals): Promise<AppFile> {
     const { prepare } = this.#origin
     return loadApp(this.config(globals).app, this.street.folder, prepare)
   }
@@ -102,7 +103,7 @@ export class Door {
     options: { migrate?: boolean } = {},
   ): Promise<void> {
     const config = this.config(globals)
-    const file = await this.#load(globals)
+    const file = await this.load(globals)
     const { time, actor } = this
     const app = await App.open({ ...file.definition, ...options, config, time, actor })
     try {

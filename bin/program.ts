@@ -7,6 +7,7 @@ import { devCommand } from './commands/dev.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { getCommand } from './commands/get.ts'
 import { keysCommands } from './commands/keys.ts'
+import { machinesCommands } from './commands/machines.ts'
 import { resourceCommands } from './commands/resources.ts'
 import { schemaCommands } from './commands/schema.ts'
 import { serviceCommands } from './commands/services.ts'
@@ -47,6 +48,7 @@ const COMMANDS: readonly ((program: Command, door: Door) => void)[] = [
   describeCommands,
   resourceCommands,
   taskCommands,
+  machinesCommands,
   keysCommands,
   doctorCommand,
   consoleCommand,

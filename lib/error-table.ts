@@ -139,6 +139,11 @@ export const ERRORS = {
     'The machine of task {kind}.{task} is not valid at {path}: {reason}.',
     'Correct the machine; nothing was started.',
   ),
+  MACHINES_FAULTY: entry(
+    'failed',
+    'Machines checked: {machines}, with errors: {errors}, and warnings: {warnings}.',
+    'Correct what the list says and run `escapement machines lint` again.',
+  ),
   FIELDS_INVALID: entry(
     'usage',
     'The fields of {kind} are not valid: {problems}.',

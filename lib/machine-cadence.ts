@@ -39,12 +39,19 @@ export function withCadence(machine: AnyStateMachine): AnyStateMachine {
   const config = writer.node(machine.config, machine.id)
   const { implementations } = machine
   const delays = { ...implementations.delays, ...writer.delays }
-  const twin = writer.isIdle
-    ? machine
-    : (createMachine(config, { ...implementations, delays } as never) as unknown as AnyStateMachine)
+  const twin = writer.isIdle ? machine : made(machine.id, config, { ...implementations, delays })
   written.set(machine, twin)
   written.set(twin, twin)
   return twin
+}
+
+/** XState looks for a target when it makes the machine. */
+function made(id: string, config: object, implementations: object): AnyStateMachine {
+  try {
+    return createMachine(config as never, implementations as never) as unknown as AnyStateMachine
+  } catch (thrown) {
+    throw new CadenceInvalid(id, `a meta.onTimeout leads nowhere: ${asError(thrown).message}`)
+  }
 }
 
 class Writer {

@@ -2,20 +2,11 @@
 // Promise: a definition that could fail later for a reason visible now is refused now, with its path.
 
 import { rootOf } from '../lib/address.ts'
-import {
-  actorLogic,
-  eventNames,
-  invokesOf,
-  isMachine,
-  missingParts,
-  stateNames,
-  takes,
-} from '../lib/blueprint.ts'
-import { runnableOf } from '../lib/effect.ts'
+import { actorLogic, eventNames, isMachine, stateNames, takes } from '../lib/blueprint.ts'
 import { fault } from '../lib/errors.ts'
+import { lint } from '../lib/lint.ts'
 import type { AnyStateMachine } from '../lib/machine.ts'
-import { CadenceInvalid, withCadence } from '../lib/machine-cadence.ts'
-import { isLive } from '../lib/machine-live.ts'
+import { withCadence } from '../lib/machine-cadence.ts'
 import type { Origin } from '../lib/unit.ts'
 import { type Declaration, declared, type TaskOptions } from './declared.ts'
 import { type FieldMap, FieldSet } from './fields.ts'
@@ -46,6 +37,11 @@ export interface TaskDefinition {
   readonly stranded?: Error
 }
 
+/** What becomes of machines in which `lint` finds errors: `kept` is for who tells them all. */
+export interface KindOptions {
+  readonly faulty?: 'refused' | 'kept'
+}
+
 /** The reserved name of the task that runs a resource's life cycle. */
 export const LIFE = 'life'
 
@@ -58,7 +54,7 @@ export class Kind {
   readonly #tasks: ReadonlyMap<string, TaskDefinition>
 
   /** @throws NAME_INVALID, NAME_TAKEN, MACHINE_INVALID */
-  constructor(shape: ResourceShape) {
+  constructor(shape: ResourceShape, { faulty = 'refused' }: KindOptions = {}) {
     this.shape = shape
     this.name = shape.kind ?? shape.name
     if (!NAME.test(this.name))
@@ -71,7 +67,7 @@ export class Kind {
     this.#tasks = new Map(
       Object.entries({ ...tasks, [LIFE]: shape.life }).map(([name, machine]) => [
         name,
-        this.#define(name, machine),
+        this.#define(name, machine, faulty),
       ]),
     )
   }
@@ -149,7 +145,7 @@ export class Kind {
     }
   }
 
-  #define(name: string, declaration: Declaration): TaskDefinition {
+  #define(name: string, declaration: Declaration, faulty: 'refused' | 'kept'): TaskDefinition {
     const invalid = (path: string, reason: string) =>
       fault('MACHINE_INVALID', { kind: this.name, task: name, path, reason })
     const options = declared(declaration)
@@ -160,51 +156,19 @@ export class Kind {
       )
     }
     const { machine } = options
-    for (const { path, reason } of faultsOf(machine)) throw invalid(path, reason)
+    const error = lint(machine).find(({ severity }) => severity === 'error')
+    if (error && faulty === 'refused') {
+      throw invalid(error.path, `${error.problem}; ${error.wayOut}`)
+    }
     return {
       kind: this.name,
       name,
-      machine: withCadence(machine),
+      machine: error ? machine : withCadence(machine),
       version: machine.version ?? '1',
       states: stateNames(machine),
       events: eventNames(machine),
       options,
     }
-  }
-}
-
-/** What keeps a machine, or one it spawns, from running durably: the first of each, with the state or actor that says so. */
-function faultsOf(
-  machine: AnyStateMachine,
-  seen = new Set<AnyStateMachine>(),
-): { path: string; reason: string }[] {
-  if (seen.has(machine)) return []
-  seen.add(machine)
-  const sources = [
-    ...invokesOf(machine),
-    ...Object.keys(machine.implementations.actors).map((src) => ({ path: `actors.${src}`, src })),
-  ]
-  return [
-    ...missingParts(machine),
-    ...cadenceFaults(machine),
-    ...sources.flatMap(({ path, src }) => {
-      const logic = actorLogic(machine, src)
-      if (isMachine(logic))
-        return faultsOf(logic, seen).map((one) => ({ ...one, path: `${path} > ${one.path}` }))
-      if (logic === undefined || runnableOf(logic) || isLive(logic)) return []
-      const reason = `the actor "${src}" is neither an effect(…), a fromPromise(…), a machine, a callback nor an observable; write a fromTransition(…) as a machine`
-      return [{ path, reason }]
-    }),
-  ]
-}
-
-function cadenceFaults(machine: AnyStateMachine): { path: string; reason: string }[] {
-  try {
-    withCadence(machine)
-    return []
-  } catch (thrown) {
-    if (!(thrown instanceof CadenceInvalid)) throw thrown
-    return [{ path: thrown.path, reason: thrown.message }]
   }
 }
 

@@ -24,6 +24,8 @@ export const life = setup({
   guards: { toStop: ({ context }) => context.stop },
 }).createMachine({
   id: 'life',
+  // What the methods of a resource throw panics its life; there is no better state to be in.
+  meta: { allows: 'failure-unhandled' },
   context: ({ input }) => ({ stop: input?.stop ?? false }),
   initial: 'starting',
   states: {

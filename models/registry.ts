@@ -1,16 +1,16 @@
 // The registry: name to kind. A name taken twice stops the boot.
 import { distance } from 'fastest-levenshtein'
 import { fault } from '../lib/errors.ts'
-import { Kind, type ResourceShape } from './kind.ts'
+import { Kind, type KindOptions, type ResourceShape } from './kind.ts'
 
 export class Registry {
   readonly #kinds = new Map<string, Kind>()
   readonly #byShape = new Map<ResourceShape, Kind>()
 
   /** @throws RESOURCE_DUPLICATE, and whatever is wrong with a class */
-  constructor(shapes: readonly ResourceShape[]) {
+  constructor(shapes: readonly ResourceShape[], options: KindOptions = {}) {
     for (const shape of shapes) {
-      const kind = new Kind(shape)
+      const kind = new Kind(shape, options)
       if (this.#kinds.has(kind.name)) throw fault('RESOURCE_DUPLICATE', { kind: kind.name })
       this.#kinds.set(kind.name, kind)
       this.#byShape.set(shape, kind)

@@ -59,6 +59,8 @@ export function steps<N extends string, R = any, I = any>(
     },
   }).createMachine({
     id: 'steps',
+    // A step that throws panics: that is what the short form means.
+    meta: { allows: 'failure-unhandled' },
     context: ({ input }: { input: unknown }) => ({ args: input }),
     initial: first,
     states: {
