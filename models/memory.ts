@@ -3,6 +3,7 @@
 import { decode, encode, type Json, type Sealer } from '../lib/codec.ts'
 import { fault } from '../lib/errors.ts'
 import type { Rest } from '../lib/machine.ts'
+import { flawOf } from './evidence.ts'
 
 /** @throws VALUE_NOT_STORABLE when the context holds what cannot be kept */
 export function toSnapshot(
@@ -23,15 +24,9 @@ export function toSnapshot(
 
 /** @throws STATE_CORRUPT, VALUE_CORRUPT */
 export function fromSnapshot(stored: unknown, sealer: Sealer, task: string): Rest {
-  const snapshot = decode(stored, sealer) as Partial<Rest> | null
-  if (
-    typeof snapshot !== 'object' ||
-    snapshot === null ||
-    !('value' in snapshot) ||
-    snapshot.status === undefined
-  ) {
-    throw fault('STATE_CORRUPT', { task, reason: 'it is not a snapshot' })
-  }
+  const snapshot = decode(stored, sealer) as Partial<Rest>
+  const reason = flawOf(snapshot)
+  if (reason) throw fault('STATE_CORRUPT', { task, reason })
   return { timers: [], effects: [], ...snapshot } as Rest
 }
 
