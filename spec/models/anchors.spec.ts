@@ -58,7 +58,7 @@ const waiter = setup({
 const caller = setup({
   types: {} as {
     context: { heard: unknown[] }
-    events: { type: 'LEAVE' | 'BACK' }
+    events: { type: 'LEAVE' | 'BACK' | 'ROUND' }
   },
   actors: { call },
 }).createMachine({
@@ -75,7 +75,7 @@ const caller = setup({
           actions: assign({ heard: ({ context, event }) => [...context.heard, event.output] }),
         },
       },
-      on: { LEAVE: 'away' },
+      on: { LEAVE: 'away', ROUND: { target: 'calling', reenter: true } },
     },
     away: { on: { BACK: 'calling' } },
     answered: { on: { BACK: 'calling' } },
@@ -268,6 +268,21 @@ test('5: an answer to an earlier call does not move a later one', async () => {
   const keys = calls.map(({ key }) => key)
   assert.equal([keys[0] === keys[1], keys[0] === keys[2]], [true, false])
   assert.is((await row(taskId)).status, 'running')
+})
+
+test('5: nor in one process, when a state is entered anew in a single step', async () => {
+  isHeld = true
+  const { anchor, tell, rest } = await begun('caller')
+  const tick = on.tick(anchor.id)
+  await until(() => calls.length === 1, { what: 'the first call was made' })
+  await tell('ROUND')
+  on.ticker.nudge(anchor.id)
+  await until(() => calls.length === 2, { what: 'the later call was made' })
+  calls[0]!.gate.open('stale')
+  await on.time.settle()
+  calls[1]!.gate.open('fresh')
+  await tick
+  assert.equal((await rest()).context, { heard: ['fresh'] })
 })
 
 test('6: a state entered again is not left by the timer of its first time', async () => {
