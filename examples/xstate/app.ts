@@ -1,5 +1,6 @@
 // The machines of the XState documentation's kind, each owned by a resource.
 import { type App, defineApp, Resource } from 'escapement'
+import { auth } from './auth.ts'
 import { checkout } from './checkout.ts'
 import { fetchWithRetry } from './fetch.ts'
 import { form } from './form.ts'
@@ -21,7 +22,11 @@ export class Shop extends Resource {
   static override tasks = { checkout }
 }
 
-export default defineApp({ name: 'xstate', resources: [Crossing, Page, Profile, Shop] })
+export class Account extends Resource {
+  static override tasks = { auth }
+}
+
+export default defineApp({ name: 'xstate', resources: [Crossing, Page, Profile, Shop, Account] })
 
 /** One of each, at work. */
 export async function seed(app: App): Promise<void> {
@@ -31,4 +36,5 @@ export async function seed(app: App): Promise<void> {
   await (await app.create(Page, {})).fetch.start({ url }, because)
   await (await app.create(Profile, {})).form.start(undefined, because)
   await (await app.create(Shop, {})).checkout.start(undefined, because)
+  await (await app.create(Account, {})).auth.start(undefined, because)
 }

@@ -57,6 +57,9 @@ class Machines extends Resource {
 
 const test = suite('the xstate example')
 const on = stage(test, { resources: [Machines] })
+test.before.each(() => {
+  world = new World()
+})
 
 interface Play extends Script {
   readonly task: keyof typeof Machines.tasks
@@ -117,6 +120,27 @@ plays('a page is fetched as XState has it', {
   through: ['loaded'],
 })
 
+plays('a page that fails twice is fetched in the end as XState has it', {
+  task: 'fetcher',
+  machine: fetcher,
+  failing: 2,
+  input: { url: 'data:,x' },
+  happenings: [900, 100, 1_900, 100, 'CANCEL'],
+  through: ['waiting', 'loaded'],
+})
+
+plays('a page that cannot be had is given up as XState has it', {
+  task: 'fetcher',
+  machine: fetcher,
+  failing: 99,
+  input: { url: 'data:,x' },
+  happenings: [
+    ...[1_000, 2_000, 'CANCEL', 'RETRY', 500, 'RETRY', 'CANCEL', 10_000],
+    ...['RETRY', 1_000, 2_000, 'GIVE_UP'],
+  ],
+  through: ['waiting', 'failed', 'idle', 'given up'],
+})
+
 const change = (value: string) => ({ type: 'CHANGE', name: 'name', value })
 
 plays('the form checks and saves as XState has it', {
@@ -162,11 +186,10 @@ plays('the checkout is given up as XState has it', {
 
 // ---- interrupted --------------------------------------------------------------------------------
 
-const begin = async (task: keyof typeof Machines.tasks) => {
-  world = new World()
+const begin = async (task: keyof typeof Machines.tasks, args?: unknown) => {
   const machines = await on.app.create(Machines, {})
-  const { taskId } = await machines[task].start()
-  await afresh(on, ({ settle }) => settle())
+  const { taskId } = await machines[task].start(args as never)
+  if (!args) await afresh(on, ({ settle }) => settle())
   const value = async () => (await restOf(on, taskId)).value
   return { machines, taskId, value }
 }
@@ -271,6 +294,27 @@ test('a checkout is charged under one key, however often its process is cut off'
   assert.is(new Set(world.keys).size, 1)
   const { output } = await restOf(on, taskId)
   assert.equal(output, { bought: 1, receipt: { number: 'R1', amount: 30 } })
+  assert.equal(await holesIn(taskId), [])
+})
+
+test('a fetch whose processes are cut off, in each attempt and each wait, comes to the same end', async () => {
+  world.failing = 3
+  const { machines, taskId, value } = await begin('fetcher', { url: 'data:,x' })
+  const victims = [await interrupted(machines.id)]
+  await afresh(on, ({ settle }) => settle())
+  assert.is(await value(), 'waiting')
+  const { context } = await restOf(on, taskId)
+  const { attempts, error } = context as { attempts: number; error: Error }
+  assert.equal([attempts, error.message], [1, 'call 2 failed'])
+  await on.time.advance(1_000)
+  victims.push(await interrupted(machines.id))
+  await afresh(on, ({ settle }) => settle())
+  assert.is(await value(), 'loaded', 'the third and fourth calls were of one attempt')
+  for (const victim of victims) await victim.wake()
+  const { output } = await restOf(on, taskId)
+  assert.equal(output, { data: { ok: true }, attempts: 2 })
+  assert.is(world.calls, 4)
+  assert.is(new Set(world.keys).size, 2, 'one key for each attempt of the machine')
   assert.equal(await holesIn(taskId), [])
 })
 

@@ -464,8 +464,12 @@ test('docs: every finding has a row, and every row a test', () => {
   const told = specs.flatMap((path) =>
     [...text(path).matchAll(/test\([`'](#?\d+):/g)].map(([, no]) => `${no} \`${path}\``),
   )
-  assert.equal([...new Set(told)].sort(), wanted.sort())
-  assert.is(wanted.length, 25)
+  // awaited.spec.ts adds to some of these.
+  const all = new Set(told)
+  for (const one of wanted) assert.ok(all.has(one), `no test for ${one}`)
+  const numbers = new Set(wanted.map((one) => one.split(' ')[0]))
+  for (const one of all) assert.ok(numbers.has(one.split(' ')[0]), `no row for ${one}`)
+  assert.is(wanted.length, 27)
 })
 
 test.run()
