@@ -5,6 +5,7 @@ import { App, type AppDefinition, type AppOptions } from '../models/index.ts'
 
 export { Ref } from '../lib/codec.ts'
 export { type Config, type Environment, readConfig } from '../lib/config.ts'
+export { type DelayOptions, delay } from '../lib/delay.ts'
 export {
   type ActionWork,
   Again,

@@ -1,79 +1,165 @@
-// What XState asked for in one step, as data of ours: timers kept, effects armed, actions to perform.
+// What XState asked for in one step, as data of ours: timers kept, actors armed, actions to perform.
 // Promise: nothing is dropped in silence; what cannot be durable here is an error that names it.
-import type { Act, MachineEvent, Rest, Step, Timer } from './rest.ts'
+import { Address } from './address.ts'
+import { type Asked, type Cast, translated } from './cast.ts'
+import type { AnyStateMachine } from './machine-type.ts'
+import type { Act, Actor, Logged, MachineEvent, Rest, Sent, Step, Timer } from './rest.ts'
 
-/** One action as XState hands it over: asked for, not done. */
-export interface Asked {
-  readonly type: string
-  readonly params: any
-  readonly info: Readonly<Record<string, unknown>>
-  readonly exec?: Act['exec']
+export interface Settling {
+  readonly machine: AnyStateMachine
+  readonly cast: Cast
+  /** What XState made of the event. */
+  readonly next: any
+  readonly before: Pick<Rest, 'timers' | 'actors'>
+  readonly changed: boolean
+  readonly nowMs: number
+  /** The cadence that fired, if it was one. */
+  readonly fired?: Timer | undefined
 }
 
 /** Folds what XState asked for into the next rest. */
-export function settle(
-  next: any,
-  asked: readonly Asked[],
-  before: Pick<Rest, 'timers' | 'effects'>,
-  changed: boolean,
-  step: number,
-  nowMs: number,
-): Step {
-  const timers = new Map(before.timers.map((timer) => [timer.id, timer]))
-  const effects = new Map(before.effects.map((effect) => [effect.id, effect]))
-  const acts: Act[] = []
-  const emitted: MachineEvent[] = []
-  for (const { type, params, info, exec } of asked) {
-    switch (type) {
-      case 'xstate.raise':
-        if (typeof params.delay !== 'number') break
-        arm(timers, params, nowMs)
-        break
-      case 'xstate.cancel':
-        timers.delete(params.sendId)
-        break
-      case 'xstate.spawnChild':
-        effects.set(params.id, {
-          id: params.id,
-          src: params.src,
-          input: params.input,
-          armedAt: step,
-        })
-        break
-      case 'xstate.stopChild':
-        if (params) effects.delete(params.id)
-        break
-      case 'xstate.emit':
-        emitted.push(params.event)
-        break
-      case 'xstate.log':
-        break
-      default:
-        acts.push(custom(type, params, info, exec))
-    }
-  }
+export function settle(settling: Settling): Step {
+  const { machine, cast, next, before, changed, nowMs } = settling
+  const born = cast.born(machine)
+  const stand = new Map<unknown, Address>(born.map(({ made, actor }) => [made, actor.address]))
+  const fold = new Fold(before, cast, stand, nowMs)
+  if (settling.fired?.everyMs) fold.repeat(settling.fired)
+  for (const asked of cast.asked) fold.take(asked)
   const active = next.status === 'active'
+  const arrived = born.map(({ actor }) => actor)
+  const stays = fold.actors.filter(({ address }) => !fold.stopped.has(address))
   const rest: Rest = {
     value: next.value,
-    context: next.context,
+    context: translated(next.context, stand),
     ...historyOf(next),
     status: next.status,
-    ...(next.output === undefined ? {} : { output: next.output }),
-    timers: active ? [...timers.values()] : [],
-    effects: active ? [...effects.values()] : [],
+    ...(next.output === undefined ? {} : { output: translated(next.output, stand) }),
+    timers: active ? [...fold.timers.values()] : [],
+    actors: active ? [...stays, ...arrived] : [],
   }
-  return { rest, changed, acts, emitted, ...(next.status === 'error' ? { error: next.error } : {}) }
+  const isTask = ({ kind, ended }: Actor) => kind === 'task' && !ended
+  return {
+    rest,
+    changed,
+    acts: fold.acts,
+    emitted: fold.emitted,
+    logged: fold.logged,
+    sent: fold.sent,
+    born: active ? arrived.filter(isTask) : [],
+    left: fold.actors.filter((actor) => isTask(actor) && !rest.actors.includes(actor)),
+    ...(next.status === 'error' ? { error: next.error } : {}),
+  }
 }
 
-function arm(timers: Map<string, Timer>, raised: any, nowMs: number): void {
-  if (!Number.isFinite(raised.delay)) {
-    throw new Error(
-      `the delay of "${raised.event.type}" is ${raised.delay}, not a number of milliseconds`,
-    )
+class Fold {
+  readonly timers: Map<string, Timer>
+  readonly actors: readonly Actor[]
+  readonly stopped = new Set<Address>()
+  readonly acts: Act[] = []
+  readonly emitted: MachineEvent[] = []
+  readonly logged: Logged[] = []
+  readonly sent: Sent[] = []
+  readonly #cast: Cast
+  readonly #stand: ReadonlyMap<unknown, Address>
+  readonly #nowMs: number
+
+  constructor(
+    { timers, actors }: Pick<Rest, 'timers' | 'actors'>,
+    cast: Cast,
+    stand: ReadonlyMap<unknown, Address>,
+    nowMs: number,
+  ) {
+    this.timers = new Map(timers.map((timer) => [timer.id, timer]))
+    this.actors = actors
+    this.#cast = cast
+    this.#stand = stand
+    this.#nowMs = nowMs
   }
-  const id = raised.id ?? unused(timers, raised.event.type)
-  timers.set(id, { id, event: raised.event, dueAt: nowMs + Math.max(0, raised.delay) })
+
+  /** The next beat of a cadence: those that were missed are one. Leaving its state will take it away. */
+  repeat({ everyMs = 0, ...timer }: Timer): void {
+    const missed = Math.floor(Math.max(0, this.#nowMs - timer.dueAt) / everyMs)
+    const dueAt = timer.dueAt + (missed + 1) * everyMs
+    this.timers.set(timer.id, { ...timer, everyMs, dueAt })
+  }
+
+  take({ type, params, info, exec, policy }: Asked): void {
+    switch (type) {
+      case 'xstate.raise':
+        if (typeof params.delay === 'number') this.#arm(params, policy)
+        return
+      case 'xstate.sendTo':
+        this.#send(params, policy)
+        return
+      case 'xstate.cancel':
+        this.timers.delete(params.sendId)
+        return
+      case 'xstate.stopChild':
+        this.#stop(params)
+        return
+      case 'xstate.emit':
+        this.emitted.push(translated(params.event, this.#stand))
+        return
+      case 'xstate.log':
+        this.logged.push({ label: params.label ?? null, value: params.value })
+        return
+      case 'xstate.spawnChild':
+        // The cast has noted whom it made; without a logic XState makes nobody, and says nothing.
+        if (!params.actorRef) throw new Error(`there is no actor "${String(params.src)}" to spawn`)
+        return
+      default:
+        this.acts.push(custom(type, params, info, exec))
+    }
+  }
+
+  #send({ to, event, id, delay }: any, policy: Timer['policy']): void {
+    const address = to === this.#cast.self ? this.#cast.self : (this.#stand.get(to) ?? to)
+    // An actor that was made and stopped within the step has no address: XState drops what it is sent.
+    if (!(address instanceof Address)) return
+    const told = translated(escalated(event, this.#cast.self.id), this.#stand)
+    if (typeof delay === 'number') this.#arm({ event: told, id, delay, to: address }, policy)
+    else this.sent.push({ to: address, event: told })
+  }
+
+  #stop(params: unknown): void {
+    if (!(params instanceof Address)) return
+    for (const { address } of this.actors) if (address.equals(params)) this.stopped.add(address)
+  }
+
+  #arm({ event, id: given, delay, to }: any, policy: Timer['policy']): void {
+    if (!Number.isFinite(delay)) {
+      throw new Error(`the delay of "${event.type}" is ${delay}, not a number of milliseconds`)
+    }
+    const id = given ?? unused(this.timers, event.type)
+    const delayMs = Math.max(0, delay)
+    const everyMs = everyMsOf(id)
+    // Armed last, so that among equals it fires last.
+    this.timers.delete(id)
+    this.timers.set(id, {
+      id,
+      event: translated(event, this.#stand),
+      dueAt: this.#nowMs + delayMs,
+      ...(policy !== undefined && policy !== 'deadline' && { policy, delayMs }),
+      ...(everyMs !== null && { everyMs }),
+      ...(to !== undefined && !this.#cast.self.equals(to) && { to }),
+    })
+  }
 }
+
+/** The id of the timer that beats for a state with `meta.tick`. */
+export const cadenceId = (stateId: string, everyMs: number): string =>
+  `__tick__${everyMs}.${stateId}`
+
+const everyMsOf = (id: string): number | null => {
+  const found = /^__tick__(\d+)\./.exec(id)
+  return found ? Number(found[1]) : null
+}
+
+/** XState's old way to fail towards the parent. */
+const escalated = (event: MachineEvent, id: string): MachineEvent =>
+  event.type === 'xstate.error'
+    ? { type: `xstate.error.actor.${id}`, error: event.data, actorId: id }
+    : event
 
 /** A delayed event without an id is one of its own, even beside others of its name. */
 function unused(timers: Map<string, Timer>, name: string): string {

@@ -1,6 +1,6 @@
 // The blueprint: what a machine says of itself before anything runs.
 // Promise: reads definitions only; knows the inside of XState's state nodes so that nobody else has to.
-import type { AnyStateMachine } from './machine.ts'
+import type { AnyStateMachine } from './machine-type.ts'
 
 /** Every state node of a machine, the root among them. */
 function nodesOf(machine: AnyStateMachine): any[] {
@@ -22,6 +22,26 @@ export function actorLogic(machine: AnyStateMachine, src: string): unknown {
   const { invoke } = machine.getStateNodeById(inline[2] as string).config
   const invokes = Array.isArray(invoke) ? invoke : [invoke]
   return invokes[Number(inline[1])]?.src
+}
+
+/** Is this logic a statechart, and so a task when it is spawned? */
+export function isMachine(logic: unknown): logic is AnyStateMachine {
+  return typeof logic === 'object' && logic !== null && '__xstatenode' in logic && 'root' in logic
+}
+
+/** The name under which a machine can find an actor's logic again; null when it has none. */
+export function nameOfLogic(machine: AnyStateMachine, src: unknown): string | null {
+  if (typeof src === 'string') return actorLogic(machine, src) === undefined ? null : src
+  const named = Object.entries(machine.implementations.actors).find(([, logic]) => logic === src)
+  return named?.[0] ?? null
+}
+
+/** Has some state of the machine a transition for this event, by name or by wildcard? */
+export function takes(machine: AnyStateMachine, type: string): boolean {
+  return machine.events.some(
+    (name: string) =>
+      name === type || name === '*' || (name.endsWith('.*') && type.startsWith(name.slice(0, -1))),
+  )
 }
 
 /** The names of the states of a machine, as `stateName` writes them for its simple states. */

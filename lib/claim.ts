@@ -1,7 +1,7 @@
 // A claim: a resource under its fence, with everything in it that is due, as one statement sees it.
 // Promise: rings and mail are read in one snapshot, so mail not seen here has a ring not counted here.
 import type { Runner } from './database.ts'
-import type { RunStatus } from './unit.ts'
+import type { Origin, RunStatus } from './unit.ts'
 
 /** A resource as it was when it was claimed, or looked at again. */
 export interface Claim {
@@ -12,6 +12,8 @@ export interface Claim {
   readonly fields: Record<string, unknown>
   readonly version: number
   readonly fence: number
+  /** Tasks with actors that can be found by a system id, and these: `[task, { id: [id, task, actor] }]`. */
+  readonly system: readonly [string, Record<string, [string, string, string | null]>][]
   readonly tasks: readonly StoredTask[]
 }
 
@@ -24,7 +26,10 @@ export interface StoredTask {
   readonly status: RunStatus
   readonly state: string
   readonly tries: unknown
+  readonly origin: Origin | null
   readonly snapshot: unknown
+  /** When it last moved; of a parked task, when it was parked. */
+  readonly movedAt: number
   /** What the run was started with. */
   readonly args: unknown
   readonly dueAt: number
@@ -38,6 +43,9 @@ export interface StoredEvent {
   readonly payload: unknown
   readonly actor: string
   readonly reason: string | null
+  /** The child that sent it, and the actor of the task that it is for. */
+  readonly sender: string | null
+  readonly recipient: string | null
   readonly sentAt: number
   readonly expiresAt: number | null
 }
@@ -108,6 +116,7 @@ function claimOf(resourceId: string, fence: number, rows: any[] = []): Claim | n
     fields,
     version,
     fence,
+    system: first.actors ?? [],
     tasks: rows.filter(({ id }) => id).map(storedTask),
   }
 }
@@ -122,6 +131,8 @@ function storedTask(row: any): StoredTask {
     status: row.status,
     state: row.state,
     tries: row.tries,
+    origin: row.origin,
+    movedAt: row.moved_at,
     snapshot: row.snapshot,
     args: row.args,
     dueAt: row.due_at,
@@ -131,12 +142,14 @@ function storedTask(row: any): StoredTask {
 }
 
 const LOOK = `
-  SELECT r.id AS resource_id, r.kind, r.parent_id, r.state AS resource_state, coalesce(r.lost_and_found, '{}') || r.fields AS fields, r.version, t.*
+  SELECT r.id AS resource_id, r.kind, r.parent_id, r.state AS resource_state, coalesce(r.lost_and_found, '{}') || r.fields AS fields, r.version,
+    (SELECT json_agg(json_build_array(s.name, s.system)) FROM tasks s
+     WHERE s.resource_id = r.id AND s.system IS NOT NULL AND s.finished_at IS NULL) AS actors, t.*
   FROM resources r LEFT JOIN LATERAL (
-    SELECT t.id, t.name, t.machine_version, t.step, t.rest_step, t.status, t.state, t.tries,
+    SELECT t.id, t.name, t.machine_version, t.step, t.rest_step, t.status, t.state, t.tries, t.origin, t.moved_at,
            x.snapshot, CASE WHEN t.rest_step = 0 THEN x.payload END AS args, d.due_at, d.wakes,
            (SELECT json_agg(json_build_object('id', e.id::text, 'type', e.type, 'payload', e.payload,
-                     'actor', e.actor, 'reason', e.reason, 'sentAt', floor(extract(epoch FROM e.sent_at) * 1000),
+                     'actor', e.actor, 'reason', e.reason, 'sender', e.sender, 'recipient', e.recipient, 'sentAt', floor(extract(epoch FROM e.sent_at) * 1000),
                      'expiresAt', floor(extract(epoch FROM e.expires_at) * 1000)) ORDER BY e.id)
             FROM (SELECT * FROM events WHERE task_id = t.id AND consumed_at IS NULL ORDER BY id LIMIT $4) e) AS mail
     FROM dues d JOIN tasks t ON t.id = d.task_id

@@ -6,12 +6,12 @@
 // decoder.ts lists them all. An object of the user that has such a key is itself written as
 // {"$object": [[key, value], …]}. Only data counts: undefined properties are left out, and so are
 // properties hung on an array, a Date, a Map or a Set.
-import { toUSVString } from 'node:util'
 import { Decoder } from './decoder.ts'
 import { Encoder } from './encoder.ts'
-import { asError, fault } from './errors.ts'
+import { fault } from './errors.ts'
 import type { Json, Sealer } from './trail.ts'
 
+export { type ErrorRecord, encodeError } from './error-record.ts'
 export { type Json, Ref, type Sealer } from './trail.ts'
 
 const MOST_BYTES = 1_048_576
@@ -22,12 +22,9 @@ export interface SizeOptions {
   readonly maxBytes?: number
 }
 
-/** What is kept of an error: small enough for any row, safe for any database. */
-export type ErrorRecord = { name: string; message: string; code?: string; stack?: string }
-
 /**
  * Makes JSON of a value. Unchanged parts are shared, so write it out before the value changes.
- * @param value plain data, Date, Map, Set, bigint, Uint8Array, Buffer, Secret, Ref
+ * @param value plain data, Date, Map, Set, bigint, Uint8Array, Buffer, Error, Secret, Ref, Address
  * @param sealer hides the secrets; without one a Secret is refused
  * @throws VALUE_NOT_STORABLE with path and reason
  */
@@ -61,33 +58,6 @@ export function stringify(value: unknown, sealer?: Sealer, options?: SizeOptions
 export function parse(text: string, sealer?: Sealer, options?: SizeOptions): unknown {
   const decoder = new Decoder(sealer)
   return decoder.guarded(() => decoder.text(bounded(text, options)))
-}
-
-/**
- * Describes whatever was thrown. Texts are cut, and cleaned of what a database refuses.
- * @param options.stack false leaves the stack out
- */
-export function encodeError(thrown: unknown, options: { stack?: boolean } = {}): ErrorRecord {
-  const error = asError(thrown)
-  const code = textOf(error, 'code', 200)
-  const stack = options.stack === false ? '' : textOf(error, 'stack', 8_000)
-  return {
-    name: textOf(error, 'name', 200) || 'Error',
-    message: textOf(error, 'message', 4_000),
-    ...(code !== '' && { code }),
-    ...(stack !== '' && { stack }),
-  }
-}
-
-/** Reads a property as clean text, and as none if it is something else or will not be read. */
-function textOf(error: Error, key: string, mostCharacters: number): string {
-  try {
-    const value: unknown = Reflect.get(error, key)
-    if (typeof value !== 'string' && typeof value !== 'number') return ''
-    return toUSVString(String(value).slice(0, mostCharacters)).replaceAll('\0', '\ufffd')
-  } catch {
-    return ''
-  }
 }
 
 function bounded(text: string, { maxBytes = MOST_BYTES }: SizeOptions = {}): string {

@@ -1,6 +1,7 @@
 // The codec's way out: JSON to the value it was made of.
 // Promise: only what the encoder could have written is read; all else is refused, with its path.
 // Plain data is answered as it is, the same reference.
+import { Address } from './address.ts'
 import { fault } from './errors.ts'
 import { Secret } from './secret.ts'
 import { isForbidden, isTag, Ref, Trail } from './trail.ts'
@@ -17,6 +18,8 @@ const READERS = new Map<string, (json: unknown, decoder: Decoder) => unknown>([
   ['$buffer', (json, decoder) => decoder.bytes(json)],
   ['$secret', (json, decoder) => decoder.secret(json)],
   ['$ref', (json, decoder) => decoder.ref(json)],
+  ['$actor', (json, decoder) => decoder.actor(json)],
+  ['$error', (json, decoder) => decoder.error(json)],
   ['$object', (json, decoder) => decoder.escaped(json)],
 ])
 
@@ -99,6 +102,35 @@ export class Decoder extends Trail {
     const { kind, type, id } = isPlain(json) ? json : {}
     if (kind !== 'resource' && kind !== 'task') throw this.refuse('it refers to nothing known')
     return new Ref(kind, this.#string(type), this.#string(id))
+  }
+
+  actor(json: unknown): Address {
+    const [id, task, actor] = this.#items(json, (item) => item)
+    return new Address(
+      this.#string(id),
+      this.#string(task),
+      actor === null ? null : this.#string(actor),
+    )
+  }
+
+  /** An error is told by its name, message and code; its class and its stack stay where it was thrown. */
+  error(json: unknown): Error {
+    const { name, message, code } = isPlain(json) ? json : {}
+    const error = Object.assign(
+      new Error(this.#string(message)),
+      code !== undefined && { code: this.#string(code) },
+    )
+    Object.defineProperty(error, 'name', {
+      value: this.#string(name),
+      configurable: true,
+      writable: true,
+    })
+    Object.defineProperty(error, 'stack', {
+      value: `${error.name}: ${error.message}`,
+      configurable: true,
+      writable: true,
+    })
+    return error
   }
 
   #list(list: unknown[]): unknown[] {

@@ -1,6 +1,8 @@
 // The codec's way in: a value to JSON.
 // Promise: what JSON can say is answered as it is, the same reference; what it cannot say gets a
 // tag; what would not come back equal is refused where it stands.
+import { Address } from './address.ts'
+import { encodeError } from './error-record.ts'
 import { fault } from './errors.ts'
 import { Secret } from './secret.ts'
 import { isForbidden, isTag, isText, type Json, Ref, Trail } from './trail.ts'
@@ -20,6 +22,10 @@ const WRITERS = new Map<unknown, Writer>([
   [Buffer.prototype, (bytes: Buffer) => ({ $buffer: bytes.toString('base64') })],
   [Secret.prototype, (secret: Secret<unknown>, encoder) => ({ $secret: encoder.sealed(secret) })],
   [Ref.prototype, (ref: Ref, encoder) => ({ $ref: encoder.identity(ref) })],
+  [
+    Address.prototype,
+    ({ id, task, actor }: Address, encoder) => ({ $actor: encoder.items([id, task, actor]) }),
+  ],
 ])
 
 /** One encoding. */
@@ -96,8 +102,9 @@ export class Encoder extends Trail {
       return this.#record(value as PlainObject)
     if (prototype === Array.prototype && Array.isArray(value)) return this.#list(value)
     const writer = WRITERS.get(prototype)
-    if (writer === undefined) throw this.refuse(`it is ${classOf(prototype)}`)
-    return writer(value, this)
+    if (writer !== undefined) return writer(value, this)
+    if (value instanceof Error) return { $error: encodeError(value, { stack: false }) }
+    throw this.refuse(`it is ${classOf(prototype)}`)
   }
 
   #list(list: unknown[]): Json[] {

@@ -256,6 +256,11 @@ export const ERRORS = {
     'The stored snapshot of task {task} is not one its machine could have written: {reason}.',
     'The task is parked; rewind it, or deploy a definition that knows the state.',
   ),
+  STATE_STRANDED: entry(
+    'failed',
+    'Task {task} rests where version {version} of its machine cannot hold it: {reason}.',
+    'Deploy a definition that knows the state, or a migration of its snapshots; then let the task go on with `escapement retry`.',
+  ),
   WORKER_BLIND: entry(
     'failed',
     'The worker stopped itself: it could open none of the last messages.',

@@ -1,6 +1,7 @@
 // Everything that can happen, name to payload, declared once.
 // Promise: rooms do not log; they emit. A listener that throws is an event itself, never a lost tick.
-// Payloads carry identities, states and numbers, never field values, contexts or event payloads.
+// Payloads carry identities, states and numbers, never field values, contexts or event payloads, but for what a
+// machine emits or logs itself.
 import { EventEmitter } from 'node:events'
 import { asError } from './errors.ts'
 
@@ -31,7 +32,24 @@ export interface EventTable {
     event: string
     lateMs: number
   }
-  'task.emitted': { kind: string; resourceId: string; taskId: string; task: string; type: string }
+  /** `event` is what the machine emitted, whole: it is meant for whoever listens, and never logged. */
+  'task.emitted': {
+    kind: string
+    resourceId: string
+    taskId: string
+    task: string
+    type: string
+    event: object
+  }
+  /** A line a machine wrote with `log`; the value is for whoever listens. */
+  'task.logged': {
+    kind: string
+    resourceId: string
+    taskId: string
+    task: string
+    label: string | null
+    value: unknown
+  }
   'task.finished': {
     kind: string
     resourceId: string

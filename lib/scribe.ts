@@ -1,31 +1,21 @@
 // The scribe: turns units that won into rows, a statement for each table and many rows in each.
 // Promise: knows every column the store writes; decides nothing.
 import type { Runner } from './database.ts'
+import { Postman } from './postman.ts'
+import { type Entry, type Moment, NOW, Table } from './table.ts'
 import type { FieldChange, NewResource, Unit } from './unit.ts'
-
-/** A unit being written, and what became of its parts. */
-export interface Entry {
-  readonly unit: Unit
-  readonly started: string[]
-  delivered: number
-  stopped: number
-}
-
-export interface Moment {
-  readonly nowMs: number
-  /** Whoever makes a task due also pushes a ticket; a clock looks after this long, if that was lost. */
-  readonly toldMs: number
-}
-
-const NOW = 'to_timestamp($2 / 1000.0)'
 
 export class Scribe {
   readonly #runner: Runner
   readonly #moment: Moment
+  readonly #table: Table
+  readonly #postman: Postman
 
   constructor(runner: Runner, moment: Moment) {
     this.#runner = runner
     this.#moment = moment
+    this.#table = new Table(runner, moment)
+    this.#postman = new Postman(runner, moment, this.#table)
   }
 
   /** Writes all of it. Rings come last: whatever else a unit does to a due entry, a ring is not lost. */
@@ -39,27 +29,22 @@ export class Scribe {
     for (const { unit } of entries) if (unit.fields) await this.#fields(unit.fields, unit.id)
     await this.#moves(steps)
     await this.#transitions(entries.flatMap(({ unit }) => transitionsOf(unit)))
-    await this.#consumes(entries.flatMap(({ unit }) => unit.consumes ?? []))
+    await this.#postman.consumes(entries.flatMap(({ unit }) => unit.consumes ?? []))
     await this.#clearAway(steps.filter(({ finished }) => finished).map(({ taskId }) => taskId))
     for (const entry of entries) await this.#stops(entry)
     await this.#starts(entries)
     await this.#dues(
       entries.flatMap(({ unit }) => (unit.due && !unit.step?.finished ? [unit.due] : [])),
     )
-    for (const entry of entries) await this.#sends(entry)
-    await this.#outside(entries.filter(({ unit }) => !unit.fence))
+    for (const entry of entries) await this.#postman.sends(entry)
+    await this.#postman.outside(entries.filter(({ unit }) => !unit.fence))
+    await this.#postman.ignores(entries)
     await this.#failures(entries.flatMap(({ unit }) => unit.failures ?? []))
-  }
-
-  /** One statement over many rows; $1 is the rows as JSON, $2 the moment. Nothing for no rows. */
-  async #rows(rows: readonly object[], sql: string, ...more: unknown[]): Promise<any[]> {
-    if (rows.length === 0) return []
-    return (await this.#runner.query(sql, [JSON.stringify(rows), this.#moment.nowMs, ...more])).rows
   }
 
   async #creates(resources: readonly (NewResource & { unitId: string })[]): Promise<void> {
     const rows = resources.map((made) => ({ ...made, names: Object.keys(made.fields) }))
-    await this.#rows(
+    await this.#table.rows(
       rows,
       `WITH v AS (
          SELECT * FROM json_to_recordset($1) AS v(id uuid, kind text, "parentId" uuid, fields jsonb, names text[],
@@ -104,35 +89,24 @@ export class Scribe {
 
   async #moves(steps: readonly NonNullable<Unit['step']>[]): Promise<void> {
     const rows = lastOfEach(steps).map(({ transition: _, ...move }) => move)
-    await this.#rows(
+    await this.#table.rows(
       rows,
       `UPDATE tasks t SET step = v.step, rest_step = v."restStep", status = v.status, state = v.state,
-         tries = v.tries, moved_at = ${NOW}, finished_at = CASE WHEN v.finished THEN ${NOW} END
+         tries = v.tries, system = v.system, machine_version = coalesce(v.version, machine_version), moved_at = ${NOW}, finished_at = CASE WHEN v.finished THEN ${NOW} END
        FROM json_to_recordset($1) AS v("taskId" uuid, step integer, "restStep" integer, status text,
-         state text, tries jsonb, finished boolean)
+         state text, tries jsonb, finished boolean, system jsonb, version text)
        WHERE t.id = v."taskId"`,
     )
   }
 
   async #transitions(lines: readonly object[]): Promise<void> {
-    await this.#rows(
+    await this.#table.rows(
       lines,
       `INSERT INTO transitions (task_id, step, base, from_state, to_state, event, payload, snapshot,
          actor, reason, fence, unit_id, at)
        SELECT "taskId", step, base, "from", "to", event, payload, snapshot, actor, reason, fence, "unitId", ${NOW}
        FROM json_to_recordset($1) AS v("taskId" uuid, step integer, base integer, "from" text, "to" text,
          event text, payload jsonb, snapshot jsonb, actor text, reason text, fence bigint, "unitId" uuid)`,
-    )
-  }
-
-  /** A consumed event goes; one with a dedup key stays, without its payload, so its twin is refused. */
-  async #consumes(ids: readonly string[]): Promise<void> {
-    if (ids.length === 0) return
-    await this.#runner.query(
-      `WITH kept AS (UPDATE events SET consumed_at = ${NOW}, payload = NULL
-                     WHERE id = ANY($1::bigint[]) AND dedup_key IS NOT NULL)
-       DELETE FROM events WHERE id = ANY($1::bigint[]) AND dedup_key IS NULL`,
-      [ids, this.#moment.nowMs],
     )
   }
 
@@ -147,11 +121,13 @@ export class Scribe {
 
   /** Direct: the step moves on, so a worker in the middle of this task loses its compare-and-set. */
   async #stops(entry: Entry): Promise<void> {
-    for (const { resourceId, task, except, actor, reason } of entry.unit.stops ?? []) {
+    for (const stop of entry.unit.stops ?? []) {
+      const { resourceId, task, except, actor, reason, beneath = false } = stop
       const { rows } = await this.#runner.query(
         `WITH live AS (
            SELECT id, step, state FROM tasks WHERE resource_id = $1 AND finished_at IS NULL
-             AND ($3::text IS NULL OR name = $3) AND ($4::text IS NULL OR name <> $4)
+             AND ($3::text IS NULL OR (name = $3 AND NOT $8) OR starts_with(name, $3 || '/'))
+             AND ($4::text IS NULL OR NOT (name = $4 OR starts_with(name, $4 || '/')))
            ORDER BY id FOR NO KEY UPDATE),
          moved AS (
            UPDATE tasks t SET step = live.step + 1, status = 'stopped', state = '__stop__', tries = NULL,
@@ -159,7 +135,7 @@ export class Scribe {
            FROM live WHERE t.id = live.id)
          INSERT INTO transitions (task_id, step, from_state, to_state, event, actor, reason, unit_id, at)
          SELECT id, step + 1, state, '__stop__', '__stop__', $5, $6, $7, ${NOW} FROM live RETURNING task_id`,
-        [resourceId, this.#moment.nowMs, task, except, actor, reason, entry.unit.id],
+        [resourceId, this.#moment.nowMs, task, except, actor, reason, entry.unit.id, beneath],
       )
       entry.stopped += rows.length
       await this.#clearAway(rows.map(({ task_id }) => task_id))
@@ -171,11 +147,11 @@ export class Scribe {
     const wanted = entries.flatMap((entry) =>
       (entry.unit.starts ?? []).map((run) => ({ entry, run })),
     )
-    const rows = await this.#rows(
+    const rows = await this.#table.rows(
       wanted.map(({ run }) => run),
-      `INSERT INTO tasks (id, resource_id, name, machine_version, step, rest_step, status, state, started_at, moved_at)
-       SELECT v.id, v."resourceId", v.task, v.version, 0, 0, 'running', '__new__', ${NOW}, ${NOW}
-       FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, task text, version text, "evenStopped" boolean)
+      `INSERT INTO tasks (id, resource_id, name, machine_version, step, rest_step, status, state, origin, started_at, moved_at)
+       SELECT v.id, v."resourceId", v.task, v.version, 0, 0, 'running', '__new__', v.origin, ${NOW}, ${NOW}
+       FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, task text, version text, "evenStopped" boolean, origin jsonb)
        JOIN resources r ON r.id = v."resourceId" AND (v."evenStopped" OR r.state NOT IN ('stopping', '__stop__'))
        FOR SHARE OF r
        ON CONFLICT DO NOTHING
@@ -196,7 +172,7 @@ export class Scribe {
       return [{ ...line, taskId: id, step: 0, unitId: entry.unit.id }]
     })
     await this.#transitions(lines)
-    await this.#rows(
+    await this.#table.rows(
       rows,
       `INSERT INTO dues (task_id, resource_id, due_at, look_at, reason)
        SELECT "taskId", "resourceId", ${NOW}, to_timestamp(($2 + $3) / 1000.0), 'start'
@@ -207,7 +183,7 @@ export class Scribe {
 
   /** A task rung since it was read stays due now: its wakes have moved on. */
   async #dues(dues: readonly NonNullable<Unit['due']>[]): Promise<void> {
-    await this.#rows(
+    await this.#table.rows(
       lastOfEach(dues),
       `UPDATE dues d SET reason = CASE WHEN d.wakes = v.wakes THEN v.reason ELSE d.reason END,
          due_at = to_timestamp(CASE WHEN d.wakes = v.wakes THEN v.at ELSE least(v.at, $2) END / 1000.0),
@@ -219,57 +195,8 @@ export class Scribe {
     )
   }
 
-  async #sends(entry: Entry): Promise<void> {
-    const rows = await this.#rows(
-      entry.unit.sends ?? [],
-      `INSERT INTO events (event_id, task_id, type, payload, dedup_key, actor, reason, unit_id, sent_at, expires_at)
-       SELECT v.id, t.id, v.type, v.payload, v."dedupKey", v.actor, v.reason, $3, ${NOW}, to_timestamp(v."expiresAt" / 1000.0)
-       FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, task text, type text, payload jsonb, "dedupKey" text,
-         "expiresAt" double precision, actor text, reason text)
-       JOIN tasks t ON t.resource_id = v."resourceId" AND t.name = v.task AND t.finished_at IS NULL
-       ON CONFLICT DO NOTHING RETURNING task_id AS "taskId"`,
-      entry.unit.id,
-    )
-    entry.delivered += rows.length
-    await this.#rows(
-      rows,
-      `UPDATE dues d SET wakes = wakes + 1, reason = 'event', due_at = least(due_at, ${NOW}),
-         look_at = least(look_at, to_timestamp(($2 + $3) / 1000.0))
-       FROM json_to_recordset($1) AS v("taskId" uuid) WHERE d.task_id = v."taskId"`,
-      this.#moment.toldMs,
-    )
-  }
-
-  /** What somebody sent or stopped from outside, for the history; a step's doings are in its transition. */
-  async #outside(entries: readonly Entry[]): Promise<void> {
-    const rows = entries.flatMap(({ unit, delivered, stopped }) => {
-      const sends = delivered > 0 ? (unit.sends ?? []) : []
-      const stops = stopped > 0 ? (unit.stops ?? []) : []
-      return [
-        ...sends.map((sent) => ({
-          ...sent,
-          event: '__send__',
-          names: [sent.task, sent.type],
-          unitId: unit.id,
-        })),
-        ...stops.map((stop) => ({
-          ...stop,
-          event: '__stop__',
-          names: [stop.task ?? '*'],
-          unitId: unit.id,
-        })),
-      ]
-    })
-    await this.#rows(
-      rows,
-      `INSERT INTO changes (resource_id, event, fields, actor, reason, unit_id, at)
-       SELECT "resourceId", event, names, actor, reason, "unitId", ${NOW}
-       FROM json_to_recordset($1) AS v("resourceId" uuid, event text, names text[], actor text, reason text, "unitId" uuid)`,
-    )
-  }
-
   async #failures(failures: NonNullable<Unit['failures']>): Promise<void> {
-    await this.#rows(
+    await this.#table.rows(
       failures,
       `INSERT INTO failures (id, resource_id, task_id, step, effect, attempt, class, code, message, detail, at)
        SELECT id, "resourceId", "taskId", step, effect, attempt, class, code, message, detail, ${NOW}

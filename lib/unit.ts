@@ -9,11 +9,33 @@ export interface Author {
   readonly reason: string | null
 }
 
-export type RunStatus = 'running' | 'paused' | 'panicked' | 'stopped' | 'done'
+/**
+ * Live: `running`, `paused` by somebody, `panicked` by an error, `stranded` by a definition that cannot hold it.
+ * Ended: `stopped` by somebody, `failed` towards the machine that spawned it, `done`.
+ */
+export type RunStatus =
+  | 'running'
+  | 'paused'
+  | 'panicked'
+  | 'stranded'
+  | 'stopped'
+  | 'failed'
+  | 'done'
+
+/** Where a run that a machine spawned comes from. */
+export interface Origin {
+  /** The names of the actors on the way from the root's machine, the last of them its own. */
+  readonly src: readonly string[]
+  /** The id by which its parent knows it. */
+  readonly id: string
+  /** Does the parent hear of each of its snapshots? */
+  readonly sync: boolean
+}
 
 /** A committed move of one task: compare-and-set on `expected`. */
 export interface StepChange {
   readonly taskId: string
+  readonly task: string
   readonly resourceId: string
   /** The step the task must still be at. */
   readonly expected: number
@@ -25,6 +47,10 @@ export interface StepChange {
   readonly state: string
   readonly tries: Json | null
   readonly finished: boolean
+  /** The actors of this task that can be found by a system id: id, task and actor of each. */
+  readonly system: Json | null
+  /** The version of the machine that holds the snapshot; as it was unless told. */
+  readonly version?: string
   readonly transition: TransitionRow | null
 }
 
@@ -66,6 +92,7 @@ export interface NewRun extends Author {
   readonly version: string
   /** True for the life task alone, which is how a stopped resource starts again. */
   readonly evenStopped: boolean
+  readonly origin: Origin | null
   readonly args: Json | null
 }
 
@@ -78,6 +105,10 @@ export interface NewEvent extends Author {
   readonly payload: Json | null
   readonly dedupKey: string | null
   readonly expiresAt: number | null
+  /** The run that sent it, if it was one: a child's, so that an earlier one's news are told from its successor's. */
+  readonly sender: string | null
+  /** The actor the task runs that it is for; the task itself unless told. */
+  readonly recipient: string | null
 }
 
 export interface RunStop extends Author {
@@ -85,6 +116,8 @@ export interface RunStop extends Author {
   /** Null stops every task of the resource but `except`. */
   readonly task: string | null
   readonly except: string | null
+  /** Only what the task has spawned. What a stopped task has spawned stops with it in any case. */
+  readonly beneath?: boolean
 }
 
 export interface NewFailure {
@@ -98,6 +131,14 @@ export interface NewFailure {
   readonly code: string | null
   readonly message: string
   readonly detail: Json | null
+}
+
+/** Mail that no state accepted, for the history. */
+export interface Ignored extends Author {
+  readonly resourceId: string
+  readonly task: string
+  readonly type: string
+  readonly why: string
 }
 
 /** When a task wants its next turn. `wakes` is how often it had been rung when it was read. */
@@ -120,6 +161,7 @@ export interface Unit {
   readonly stops?: readonly RunStop[]
   readonly sends?: readonly NewEvent[]
   readonly failures?: readonly NewFailure[]
+  readonly ignored?: readonly Ignored[]
 }
 
 export type Outcome =

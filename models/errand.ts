@@ -3,7 +3,7 @@
 // its state is left, its time is up or the lease is lost, and what it says after that is not heard.
 import { Again, type Runnable } from '../lib/effect.ts'
 import { fault } from '../lib/errors.ts'
-import type { PendingEffect } from '../lib/machine.ts'
+import type { Actor } from '../lib/rest.ts'
 import type { Trial } from './memory.ts'
 import type { Desktop, Round } from './round.ts'
 
@@ -15,14 +15,14 @@ export type Ending =
 export interface ErrandOptions {
   readonly round: Round
   readonly taskId: string
-  readonly effect: PendingEffect
+  readonly effect: Actor
   readonly runnable: Runnable
   readonly trial: Trial
   readonly onEnd: (errand: Errand) => void
 }
 
 export class Errand {
-  readonly effect: PendingEffect
+  readonly effect: Actor
   readonly trial: Trial
   readonly runnable: Runnable
   readonly desktop: Desktop

@@ -14,6 +14,8 @@ import {
 } from '../lib/effect.ts'
 import { asError } from '../lib/errors.ts'
 import type { PendingEffect, Rest } from '../lib/machine.ts'
+import { livesBy } from '../lib/machine-live.ts'
+import { type Actor, effectsOf } from '../lib/rest.ts'
 import { type Ending, Errand } from './errand.ts'
 import type { TaskDefinition } from './kind.ts'
 import { FIRST, type Trial, type Trials } from './memory.ts'
@@ -44,7 +46,9 @@ export class Errands {
   }
 
   /** Sends off every pending effect whose time has come; calls back those nobody waits for. */
-  launch({ effects }: Rest): void {
+  launch(rest: Rest): void {
+    const { machine } = this.#definition
+    const effects = effectsOf(rest).filter(({ src }) => !livesBy(machine, src))
     const wanted = new Set(effects.map(incarnation))
     for (const [name, errand] of this.#under) {
       if (wanted.has(name)) continue
@@ -127,7 +131,7 @@ export class Errands {
     return this.#trials[incarnation(effect)] ?? FIRST
   }
 
-  #send(effect: PendingEffect, trial: Trial): void {
+  #send(effect: Actor, trial: Trial): void {
     const errand = new Errand({
       round: this.#round,
       taskId: this.#taskId,

@@ -2,6 +2,7 @@
 // Promise: says no to whatever no step could have written, by shape alone; whether the machine has such a
 // state is the machine's to say.
 import * as z from 'zod'
+import { Address } from '../lib/address.ts'
 
 const uniqueIds = (all: readonly { id: string }[]) =>
   new Set(all.map(({ id }) => id)).size === all.length
@@ -12,12 +13,21 @@ const timers = z
       id: z.string(),
       event: z.looseObject({ type: z.string() }),
       dueAt: z.number(),
+      to: z.instanceof(Address).optional(),
     }),
   )
   .refine(uniqueIds, 'two have one id')
 
 const actors = z
-  .array(z.looseObject({ id: z.string(), src: z.string(), armedAt: z.int() }))
+  .array(
+    z.looseObject({
+      id: z.string(),
+      src: z.string(),
+      armedAt: z.int(),
+      kind: z.enum(['task', 'effect']),
+      address: z.instanceof(Address),
+    }),
+  )
   .refine(uniqueIds, 'two have one id')
 
 const snapshot = z.looseObject({
@@ -25,7 +35,7 @@ const snapshot = z.looseObject({
   status: z.enum(['active', 'done', 'error']),
   history: z.record(z.string(), z.array(z.string())).optional(),
   timers: timers.optional(),
-  effects: actors.optional(),
+  actors: actors.optional(),
 })
 
 /** What is wrong with it, as the end of a sentence; null when nothing is. */

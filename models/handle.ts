@@ -3,6 +3,7 @@
 // A resource that is printed or turned to JSON shows no secret.
 import { inspect } from 'node:util'
 import type { AnyStateMachine, EventFrom, InputFrom } from '../lib/machine.ts'
+import type { Declaration, MachineOf } from './declared.ts'
 import type { Field, FieldMap, Inputs, Values } from './fields.ts'
 import { type Kind, LIFE, type ResourceShape, type TaskMap } from './kind.ts'
 import { life } from './life.ts'
@@ -196,8 +197,8 @@ export type ResourceClass = ResourceShape & (new (backing: any) => Resource)
 export type FieldsOf<C> = C extends { fields: infer F extends Record<string, Field> }
   ? Values<F>
   : never
-export type TasksOf<C> = C extends { tasks: infer T extends Record<string, AnyStateMachine> }
-  ? { readonly [K in keyof T]: TaskHandle<T[K]> }
+export type TasksOf<C> = C extends { tasks: infer T extends Record<string, Declaration> }
+  ? { readonly [K in keyof T]: TaskHandle<MachineOf<T[K]>> }
   : never
 /** A held resource of a class: its members, its fields as properties, its tasks as handles. */
 export type Held<C> = (C extends new (backing: any) => infer R ? R : never) &

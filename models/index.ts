@@ -1,6 +1,7 @@
 // The front door of the models, for plugins and bin. Nothing on this floor imports it.
 export { App, type AppDefinition, type AppOptions, type CreateOptions, defineApp } from './app.ts'
 export type { Collection } from './collection.ts'
+export { type DeclaredTask, type TaskOptions, task } from './declared.ts'
 export {
   type Field,
   type FieldMap,

@@ -1,14 +1,26 @@
 // A kind: one class of resources as the house knows it, checked once when the app loads.
 // Promise: a definition that could fail later for a reason visible now is refused now, with its path.
 
-import { actorLogic, eventNames, invokesOf, missingParts, stateNames } from '../lib/blueprint.ts'
+import { rootOf } from '../lib/address.ts'
+import {
+  actorLogic,
+  eventNames,
+  invokesOf,
+  isMachine,
+  missingParts,
+  stateNames,
+  takes,
+} from '../lib/blueprint.ts'
 import { runnableOf } from '../lib/effect.ts'
 import { fault } from '../lib/errors.ts'
 import type { AnyStateMachine } from '../lib/machine.ts'
+import { isLive } from '../lib/machine-live.ts'
+import type { Origin } from '../lib/unit.ts'
+import { type Declaration, declared, type TaskOptions } from './declared.ts'
 import { type FieldMap, FieldSet } from './fields.ts'
 import { RESERVED } from './reserved.ts'
 
-export type TaskMap = Readonly<Record<string, AnyStateMachine>>
+export type TaskMap = Readonly<Record<string, Declaration>>
 
 /** What the house reads of a resource class: its static side. */
 export interface ResourceShape {
@@ -28,6 +40,9 @@ export interface TaskDefinition {
   readonly version: string
   readonly states: readonly string[]
   readonly events: readonly string[]
+  readonly options: TaskOptions
+  /** Why the stored run cannot be held by this program, when that is known before it is read. */
+  readonly stranded?: Error
 }
 
 /** The reserved name of the task that runs a resource's life cycle. */
@@ -81,6 +96,40 @@ export class Kind {
     return found
   }
 
+  /**
+   * What a stored run runs: a task as declared, or an actor one of them has spawned.
+   * @returns null when the task is not known here at all
+   * @throws STATE_STRANDED when the task is known, and has no such actor any more
+   */
+  run(task: string, origin: Origin | null): TaskDefinition | null {
+    const root = this.#tasks.get(rootOf(task))
+    if (!root || !origin) return root ?? null
+    let { machine } = root
+    for (const src of origin.src) {
+      const logic = actorLogic(machine, src)
+      if (!isMachine(logic)) {
+        const reason = `its machine has no actor "${src}" any more`
+        throw fault('STATE_STRANDED', { task, version: root.version, reason })
+      }
+      machine = logic
+    }
+    return {
+      ...root,
+      options: root.options.actors?.[origin.src.at(-1) as string] ?? {},
+      name: task,
+      machine,
+      version: machine.version ?? '1',
+      states: stateNames(machine),
+      events: eventNames(machine),
+    }
+  }
+
+  /** Has the machine that spawned this run a transition for the event? */
+  hears(task: string, { src, ...origin }: Origin, event: string): boolean {
+    const parent = this.run(task, { ...origin, src: src.slice(0, -1) })
+    return parent !== null && takes(parent.machine, event)
+  }
+
   #checkName(name: string, what: string, others: object): void {
     if (!NAME.test(name)) throw fault('NAME_INVALID', { name, what, kind: this.name })
     const why = RESERVED.has(name)
@@ -99,24 +148,18 @@ export class Kind {
     }
   }
 
-  #define(name: string, machine: AnyStateMachine): TaskDefinition {
+  #define(name: string, declaration: Declaration): TaskDefinition {
     const invalid = (path: string, reason: string) =>
       fault('MACHINE_INVALID', { kind: this.name, task: name, path, reason })
-    if (typeof machine?.transition !== 'function' || !('root' in machine)) {
+    const options = declared(declaration)
+    if (!options) {
       throw invalid(
         'its root',
         'it is not an XState machine; use setup(…).createMachine(…) or steps({…})',
       )
     }
-    for (const { path, reason } of missingParts(machine)) throw invalid(path, reason)
-    for (const { path, src } of invokesOf(machine)) {
-      if (!runnableOf(actorLogic(machine, src))) {
-        throw invalid(
-          path,
-          `the actor "${src}" is not an effect(…) or fromPromise(…), and only these are durable yet`,
-        )
-      }
-    }
+    const { machine } = options
+    for (const { path, reason } of faultsOf(machine)) throw invalid(path, reason)
     return {
       kind: this.name,
       name,
@@ -124,8 +167,33 @@ export class Kind {
       version: machine.version ?? '1',
       states: stateNames(machine),
       events: eventNames(machine),
+      options,
     }
   }
+}
+
+/** What keeps a machine, or one it spawns, from running durably: the first of each, with the state or actor that says so. */
+function faultsOf(
+  machine: AnyStateMachine,
+  seen = new Set<AnyStateMachine>(),
+): { path: string; reason: string }[] {
+  if (seen.has(machine)) return []
+  seen.add(machine)
+  const sources = [
+    ...invokesOf(machine),
+    ...Object.keys(machine.implementations.actors).map((src) => ({ path: `actors.${src}`, src })),
+  ]
+  return [
+    ...missingParts(machine),
+    ...sources.flatMap(({ path, src }) => {
+      const logic = actorLogic(machine, src)
+      if (isMachine(logic))
+        return faultsOf(logic, seen).map((one) => ({ ...one, path: `${path} > ${one.path}` }))
+      if (logic === undefined || runnableOf(logic) || isLive(logic)) return []
+      const reason = `the actor "${src}" is neither an effect(…), a fromPromise(…), a machine, a callback nor an observable; write a fromTransition(…) as a machine`
+      return [{ path, reason }]
+    }),
+  ]
 }
 
 /** Static maps of the class and of all it extends, the nearest winning. */

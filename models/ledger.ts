@@ -6,13 +6,23 @@ import { encodeError } from '../lib/codec.ts'
 import { asError } from '../lib/errors.ts'
 import { newId } from '../lib/id.ts'
 import { type Rest, stateName } from '../lib/machine.ts'
-import type { DueChange, NewFailure, StepChange } from '../lib/unit.ts'
+import { effectsOf } from '../lib/rest.ts'
+import type { DueChange, Ignored, NewFailure, RunStatus, StepChange } from '../lib/unit.ts'
 import { authorOf, type Cause } from './cause.ts'
 import type { Errand } from './errand.ts'
 import type { Errands } from './errands.ts'
+import { Kin } from './kin.ts'
+import type { TaskDefinition } from './kind.ts'
 import type { Trials } from './memory.ts'
 import type { Move } from './move.ts'
 import type { Change, Round } from './round.ts'
+
+/** Where a task that cannot go on is, by what became of it. */
+const END_OF = {
+  panicked: '__panic__',
+  stranded: '__stranded__',
+  failed: '__error__',
+} as const satisfies Partial<Record<RunStatus, string>>
 
 export class Ledger {
   rest: Rest | null = null
@@ -24,11 +34,15 @@ export class Ledger {
   readonly #round: Round
   readonly #stored: StoredTask
   readonly #errands: Errands
+  readonly #definition: TaskDefinition
+  readonly kin: Kin
   /** Mail that was taken: an answer read before that commit may bring it once more. */
   readonly #taken = new Set<string>()
   #wakes: number
 
-  constructor(round: Round, stored: StoredTask, errands: Errands) {
+  constructor(round: Round, stored: StoredTask, definition: TaskDefinition, errands: Errands) {
+    this.#definition = definition
+    this.kin = new Kin(round, stored, definition)
     this.#round = round
     this.#stored = stored
     this.#errands = errands
@@ -56,7 +70,8 @@ export class Ledger {
   }
 
   /** A step forward. */
-  stepped({ cause, event, rest, snapshot, payload }: Move, trials: Trials | null): Change {
+  stepped(move: Move, trials: Trials | null): Change {
+    const { cause, event, rest, snapshot, payload } = move
     const number = this.step + 1
     const isDone = rest.status === 'done'
     const to = stateName(rest.value)
@@ -64,7 +79,8 @@ export class Ledger {
     const author = authorOf(cause, this.#round.parts.owner)
     return {
       step: {
-        ...this.#row(number, number, to, trials),
+        ...this.#row(number, number, to, trials, rest),
+        ...this.#newVersion(),
         status: isDone ? 'done' : 'running',
         finished: isDone,
         transition: { base, from: this.state, to, event, payload, snapshot, ...author },
@@ -72,12 +88,42 @@ export class Ledger {
       due: this.#due(rest, this.#mailAfter(cause), trials),
       consumes: cause.kind === 'mail' ? [cause.mail.id] : [],
       failures: cause.kind === 'effect' ? this.failures(cause.errand) : [],
+      ...this.kin.of(move),
+    }
+  }
+
+  /** A step of ours: the snapshot as the new definition has it. */
+  migrated(rest: Rest, snapshot: StepChange['tries']): Change {
+    const number = this.step + 1
+    const to = stateName(rest.value)
+    const { actor } = authorOf({ kind: 'start', at: 0, input: null }, this.#round.parts.owner)
+    const { machineVersion, state, restStep: base } = this.#stored
+    const reason = `from version ${machineVersion} to ${this.#definition.version}`
+    const trials = this.#errands.trialsOf(effectsOf(rest))
+    return {
+      step: {
+        ...this.#row(number, number, to, trials, rest),
+        ...this.#newVersion(),
+        status: 'running',
+        finished: false,
+        transition: {
+          base,
+          from: state,
+          to,
+          event: '__migrate__',
+          payload: null,
+          snapshot,
+          actor,
+          reason,
+        },
+      },
+      due: this.#due(rest, this.mail, trials),
     }
   }
 
   /** The step was committed: this is where the task is now. */
-  moved({ cause, rest }: Move, trials: Trials | null): void {
-    if (cause.kind === 'mail') this.took(cause.mail)
+  moved({ cause, rest }: { cause?: Cause; rest: Rest }, trials: Trials | null): void {
+    if (cause?.kind === 'mail') this.took(cause.mail)
     this.rest = rest
     this.step += 1
     this.restStep = this.step
@@ -85,13 +131,18 @@ export class Ledger {
     this.#errands.stored(trials)
   }
 
-  /** No step: mail nobody accepts is taken away, or an effect's next trial is noted. */
-  stayed(options: { drop?: StoredEvent; errand?: Errand; trials: Trials | null }): Change {
-    const { drop, errand, trials } = options
+  /** No step: mail nobody accepts is taken away and noted, or an effect's next trial is noted. */
+  stayed(options: {
+    drop?: StoredEvent
+    why?: string
+    errand?: Errand
+    trials: Trials | null
+  }): Change {
+    const { drop, why, errand, trials } = options
     const mail = this.mail.filter(({ id }) => id !== drop?.id)
     return {
       step: {
-        ...this.#row(this.step, this.restStep, this.state, trials),
+        ...this.#row(this.step, this.restStep, this.state, trials, this.rest),
         status: 'running',
         finished: false,
         transition: null,
@@ -99,6 +150,7 @@ export class Ledger {
       due: this.#due(this.rest as Rest, mail, trials),
       consumes: drop ? [drop.id] : [],
       failures: errand ? this.failures(errand) : [],
+      ignored: drop && why !== undefined ? [this.#ignored(drop, why)] : [],
     }
   }
 
@@ -109,21 +161,25 @@ export class Ledger {
     return { due: due ?? this.#dueEntry(null, 'parked') }
   }
 
-  /** Parked: the history says why, the snapshot stays the last good one, and nothing is due. */
+  /**
+   * Parked: the history says why, the snapshot stays the last good one, and nothing is due. A child whose
+   * parent has a transition for its failure ends instead, and the parent hears of it in the same commit.
+   */
   parked(thrown: unknown, event: string): Change {
+    const status = this.#statusAfter(thrown)
     const author = {
       actor: this.#round.parts.owner,
       reason: asError(thrown).message.slice(0, 1_000),
     }
     return {
       step: {
-        ...this.#row(this.step + 1, this.restStep, this.state, this.#errands.trials),
-        status: 'panicked',
-        finished: false,
+        ...this.#row(this.step + 1, this.restStep, this.state, this.#errands.trials, this.rest),
+        status,
+        finished: status === 'failed',
         transition: {
           base: null,
           from: this.state,
-          to: '__panic__',
+          to: END_OF[status],
           event,
           payload: null,
           snapshot: null,
@@ -132,6 +188,7 @@ export class Ledger {
       },
       due: this.#dueEntry(null, 'panic'),
       failures: [this.#failure(thrown, null, 1)],
+      ...(status === 'failed' && this.kin.failed(thrown)),
     }
   }
 
@@ -156,17 +213,35 @@ export class Ledger {
     }
   }
 
-  #row(step: number, restStep: number, state: string, trials: Trials | null) {
+  #statusAfter(thrown: unknown): keyof typeof END_OF {
+    if ((thrown as { code?: unknown } | null)?.code === 'STATE_STRANDED') return 'stranded'
+    return this.kin.isAwaited ? 'failed' : 'panicked'
+  }
+
+  #ignored({ type, actor, reason }: StoredEvent, why: string): Ignored {
+    const { task } = this.#stored
+    return { resourceId: this.#round.resourceId, task, type, why, actor, reason }
+  }
+
+  /** Whoever moves a task under a new definition notes its version. */
+  #newVersion(): { version?: string } {
+    const { version } = this.#definition
+    return version === this.#stored.machineVersion ? {} : { version }
+  }
+
+  #row(step: number, restStep: number, state: string, trials: Trials | null, rest: Rest | null) {
     const { resourceId } = this.#round
     const tries = trials as unknown as StepChange['tries']
     return {
       taskId: this.#stored.id,
+      task: this.#stored.task,
       resourceId,
       expected: this.step,
       step,
       restStep,
       state,
       tries,
+      system: this.kin.systemOf(rest),
     }
   }
 
@@ -175,14 +250,14 @@ export class Ledger {
   }
 
   /** The earliest wish: waiting mail and effects at once, effects to be tried again, timers. */
-  #due({ effects, timers }: Rest, mail: readonly StoredEvent[], trials: Trials | null): DueChange {
+  #due(rest: Rest, mail: readonly StoredEvent[], trials: Trials | null): DueChange {
     const now = this.#round.time.now()
     const wishes: [at: number, reason: string][] = mail.length > 0 ? [[now, 'event']] : []
-    for (const effect of effects) {
+    for (const effect of effectsOf(rest)) {
       const at = this.#errands.dueAt(effect, trials)
       wishes.push(at === null ? [now, 'effect'] : [at, 'retry'])
     }
-    for (const { dueAt } of timers) wishes.push([dueAt, 'timer'])
+    for (const { dueAt } of rest.timers) wishes.push([dueAt, 'timer'])
     const [first] = wishes.sort((a, b) => a[0] - b[0])
     return first ? this.#dueEntry(...first) : this.#dueEntry(null, 'waiting')
   }

@@ -1,13 +1,17 @@
 // The memory of a task: its rest between steps, to the snapshot column and back.
 // Promise: what is read back is what was written, secrets opened; a column nobody could have written is refused.
+
+import type { StoredTask } from '../lib/claim.ts'
 import { decode, encode, type Json, type Sealer } from '../lib/codec.ts'
 import { fault } from '../lib/errors.ts'
 import type { Rest } from '../lib/machine.ts'
+import { strayed } from '../lib/wake.ts'
 import { flawOf } from './evidence.ts'
+import type { TaskDefinition } from './kind.ts'
 
 /** @throws VALUE_NOT_STORABLE when the context holds what cannot be kept */
 export function toSnapshot(
-  { value, context, history, status, output, timers, effects }: Rest,
+  { value, context, history, status, output, timers, actors }: Rest,
   sealer: Sealer,
 ): Json {
   const snapshot = {
@@ -17,7 +21,7 @@ export function toSnapshot(
     ...(history && { history }),
     ...(output !== undefined && { output }),
     ...(timers.length > 0 && { timers }),
-    ...(effects.length > 0 && { effects }),
+    ...(actors.length > 0 && { actors }),
   }
   return encode(snapshot, sealer)
 }
@@ -27,7 +31,35 @@ export function fromSnapshot(stored: unknown, sealer: Sealer, task: string): Res
   const snapshot = decode(stored, sealer) as Partial<Rest>
   const reason = flawOf(snapshot)
   if (reason) throw fault('STATE_CORRUPT', { task, reason })
-  return { timers: [], effects: [], ...snapshot } as Rest
+  return { timers: [], actors: [], ...snapshot } as Rest
+}
+
+/** A rest as the definition that runs now has it; `migrated` is the snapshot to store, when it had to be changed. */
+export interface Woken {
+  readonly rest: Rest
+  readonly migrated: Json | null
+}
+
+/**
+ * Where a stored run rests, for the definition that runs now.
+ * @throws STATE_CORRUPT, VALUE_CORRUPT for what nobody could have written; STATE_STRANDED for what this
+ *   definition cannot hold; whatever a migration throws
+ */
+export function awaken(stored: StoredTask, definition: TaskDefinition, sealer: Sealer): Woken {
+  const { name: task, machine, version, options, stranded } = definition
+  if (stranded) throw stranded
+  let rest = fromSnapshot(stored.snapshot, sealer, task)
+  const from = stored.machineVersion
+  const { migrate = {} } = options
+  const names = Object.keys(migrate)
+  const isOld = from !== version && names.includes(from)
+  if (isOld) {
+    for (const name of names.slice(names.indexOf(from)))
+      rest = { ...rest, ...migrate[name]?.(rest) }
+  }
+  const reason = strayed(machine, rest)
+  if (reason !== null) throw fault('STATE_STRANDED', { task, version, reason })
+  return { rest, migrated: isOld ? toSnapshot(rest, sealer) : null }
 }
 
 /** An effect's attempts so far: kept on the task's row, since they are not steps. */

@@ -36,6 +36,7 @@ export function newRun(
     task: name,
     version,
     evenStopped: name === LIFE,
+    origin: null,
     args: args === undefined ? null : encode(args, parts.sealer),
     ...authorOf(because, parts),
   }
@@ -58,6 +59,8 @@ export function newEvent(
     type,
     payload: Object.keys(payload).length === 0 ? null : encode(payload, parts.sealer),
     dedupKey: dedupKey ?? null,
+    sender: null,
+    recipient: null,
     expiresAt: expiresIn === undefined ? null : parts.time.now() + toMs(expiresIn, 'expiresIn'),
     ...authorOf(options, parts),
   }

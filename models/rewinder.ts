@@ -113,6 +113,8 @@ export class Rewinder {
     return {
       step: {
         taskId: row.id,
+        task: row.name,
+        system: row.system,
         resourceId: row.resource_id,
         expected: row.step,
         status: 'running',
@@ -127,5 +129,5 @@ export class Rewinder {
 
 /** A new incarnation for every effect; timers keep their deadlines, past ones fire at once. */
 function rearmed(rest: Rest, step: number): Rest {
-  return { ...rest, effects: rest.effects.map((effect) => ({ ...effect, armedAt: step })) }
+  return { ...rest, actors: rest.actors.map((actor) => ({ ...actor, armedAt: step })) }
 }

@@ -2,10 +2,12 @@
 // Promise: commits of one resource go one after another, each under the fence of this round; once the
 // lease or a compare-and-set is lost, nothing more is written.
 
+import { Address, idOf, parentOf, rootOf } from '../lib/address.ts'
 import { Bell } from '../lib/bell.ts'
 import type { Claim } from '../lib/claim.ts'
 import type { Lease } from '../lib/contract.ts'
 import { newId } from '../lib/id.ts'
+import type { Place } from '../lib/machine.ts'
 import type { Time } from '../lib/time.ts'
 import type { Unit } from '../lib/unit.ts'
 import { Draft } from './draft.ts'
@@ -18,6 +20,19 @@ import { Sheet, type View } from './sheet.ts'
 /** This round may not write any more: somebody else moved the resource, or may be about to. */
 export class RoundLost extends Error {
   override readonly name = 'RoundLost'
+}
+
+/** The requests of a machine and those of its actions go in one commit, the machine's first. */
+function together(
+  machine: Partial<Unit>,
+  { creates, starts = [], stops = [], sends = [] }: Outbox['parts'],
+) {
+  return {
+    creates,
+    starts: [...(machine.starts ?? []), ...starts],
+    stops: [...(machine.stops ?? []), ...stops],
+    sends: [...(machine.sends ?? []), ...sends],
+  } as Pick<Unit, 'creates' | 'starts' | 'stops' | 'sends'>
 }
 
 /** What one effect or action works on: the resource it sees, and what it will leave in the commit. */
@@ -45,6 +60,9 @@ export class Round {
   readonly #parentId: string | null
   #state: string
   readonly #sheet: Sheet
+  #system: Map<string, Claim['system'][number][1]>
+  /** Tasks spawned in this round that have not begun: their parents take no mail before them. */
+  readonly unborn = new Set<string>()
   #deadlineAt: number
   #budget: number
   #steps = 0
@@ -59,6 +77,7 @@ export class Round {
     this.#resourceId = claim.resourceId
     this.#parentId = claim.parentId
     this.#state = claim.state
+    this.#system = new Map(claim.system)
     this.#sheet = new Sheet(
       claim.resourceId,
       kind.fields,
@@ -120,8 +139,26 @@ export class Round {
 
   async #look(): Promise<Claim | null> {
     const claim = await this.parts.store.look(this.#resourceId, this.#fence)
-    if (claim) this.#sheet.replace(claim.fields, claim.version)
+    if (!claim) return null
+    this.#sheet.replace(claim.fields, claim.version)
+    this.#system = new Map(claim.system)
     return claim
+  }
+
+  /** Where a task's machine runs: who spawned it, and whom of its tree it can find. */
+  placeOf(task: string): Place {
+    const root = rootOf(task)
+    const found = [...this.#system].filter(([name]) => rootOf(name) === root)
+    const system = found.flatMap(([, named]) =>
+      Object.entries(named).map(([id, address]) => [id, new Address(...address)] as const),
+    )
+    const parent = parentOf(task)
+    return {
+      task,
+      id: idOf(task),
+      parent: parent === null ? null : new Address(idOf(parent), parent),
+      system: new Map(system),
+    }
   }
 
   /** A fresh view of the resource for one effect or one step. */
@@ -168,7 +205,7 @@ export class Round {
       const unit = this.#unit(change)
       const [outcome] = await this.parts.store.commit([unit])
       if (outcome?.kind === 'committed') {
-        await this.#committed(unit)
+        await this.#committed(unit, outcome.started)
         return true
       }
       // Fields saved from outside: the same change is tried on top of them, unless they were its own fields.
@@ -185,17 +222,32 @@ export class Round {
       id: newId(this.time),
       fence: { resourceId: this.#resourceId, fence: this.#fence },
       ...rest,
-      ...desktop?.outbox.parts,
+      ...(desktop && together(rest, desktop.outbox.parts)),
       ...(fields && { fields: state === undefined ? fields : { ...fields, state } }),
     }
   }
 
-  async #committed(unit: Unit): Promise<void> {
+  async #committed(unit: Unit, started: readonly string[]): Promise<void> {
+    this.#register(unit, started)
     if (unit.fields) this.#sheet.committed(unit.fields)
     if (unit.fields?.state !== undefined) this.#state = unit.fields.state
     if (unit.step?.transition) this.#steps += 1
     if (unit.due?.at) this.parts.soon(this.#resourceId, unit.due.at)
     await this.#tell(unit)
+  }
+
+  #register({ step, starts = [], stops = [] }: Unit, started: readonly string[]): void {
+    for (const { id, task } of starts) {
+      if (parentOf(task) !== null && started.includes(id)) this.unborn.add(task)
+    }
+    for (const { task } of stops) {
+      for (const name of this.unborn)
+        if (task === null || name.startsWith(task)) this.unborn.delete(name)
+    }
+    if (!step) return
+    this.unborn.delete(step.task)
+    if (step.system && !step.finished) this.#system.set(step.task, step.system as never)
+    else this.#system.delete(step.task)
   }
 
   /** Had the fields moved on? Then the sheet has them now. Anything else is no reason to try again. */

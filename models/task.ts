@@ -5,31 +5,54 @@ import { Bell } from '../lib/bell.ts'
 import type { StoredEvent, StoredTask } from '../lib/claim.ts'
 import { asError } from '../lib/errors.ts'
 import { stateName } from '../lib/machine.ts'
+import { effectsOf } from '../lib/rest.ts'
 import { type Cause, earliest, nameOf, nextTimerAt } from './cause.ts'
+import { Crew } from './crew.ts'
 import type { Errand } from './errand.ts'
-import { Errands } from './errands.ts'
+import { STOP } from './kin.ts'
 import { LIFE, type TaskDefinition } from './kind.ts'
 import { Ledger } from './ledger.ts'
-import { fromSnapshot } from './memory.ts'
+import { Mailbox } from './mailbox.ts'
+import { awaken, type Woken } from './memory.ts'
 import { type Move, move } from './move.ts'
 import type { Desktop, Round } from './round.ts'
 import { tellStep } from './telling.ts'
+
+/** In which order the tasks of one tree take their mail. */
+export interface Order {
+  /** May this turn take this mail now? */
+  mayTake(turn: Turn, mail: StoredEvent): boolean
+  /** A turn has moved, or is over: those that waited for it look again. */
+  moved(turn: Turn): void
+}
 
 export class Turn {
   readonly #round: Round
   readonly #definition: TaskDefinition
   readonly #stored: StoredTask
+  readonly #order: Order
   readonly #bell = new Bell()
-  readonly #errands: Errands
+  readonly #crew: Crew
   readonly #ledger: Ledger
+  readonly #mailbox: Mailbox
   #isOpen = true
 
-  constructor(round: Round, stored: StoredTask) {
+  constructor(round: Round, stored: StoredTask, definition: TaskDefinition, order: Order) {
     this.#round = round
     this.#stored = stored
-    this.#definition = round.kind.task(stored.task)
-    this.#errands = new Errands(round, stored, this.#definition, this.#bell)
-    this.#ledger = new Ledger(round, stored, this.#errands)
+    this.#definition = definition
+    this.#order = order
+    this.#crew = new Crew(round, stored, definition, this.#bell)
+    this.#ledger = new Ledger(round, stored, definition, this.#crew.errands)
+    this.#mailbox = new Mailbox(round, stored, this.#ledger, this.#crew)
+  }
+
+  get task(): string {
+    return this.#stored.task
+  }
+  /** The mail it would take next. */
+  get nextMail(): StoredEvent | undefined {
+    return this.#isOpen && this.#stored.status === 'running' ? this.#ledger.mail[0] : undefined
   }
 
   /** Newer mail for a turn that still runs; false when it is over and a new one is needed. */
@@ -38,6 +61,11 @@ export class Turn {
     this.#ledger.receive(news)
     this.#bell.ring()
     return true
+  }
+
+  /** Something it may have waited for has happened. */
+  nudge(): void {
+    this.#bell.ring()
   }
 
   /** Stop as soon as you can: the round is over. */
@@ -51,126 +79,140 @@ export class Turn {
     try {
       const isParked = this.#stored.status !== 'running'
       if (!isParked) await this.#walk()
+      else if (this.#ledger.mail.some(({ type }) => type === STOP)) await this.#end()
       if (this.#isOpen && !this.#ledger.isSettled && !this.#round.spent) {
         await this.#round.commit(this.#ledger.settled(isParked))
       }
     } finally {
       this.#isOpen = false
-      this.#errands.cancel()
+      this.#crew.cancel()
+      this.#order.moved(this)
     }
   }
 
   async #walk(): Promise<void> {
     if (this.#ledger.restStep > 0 && !(await this.#wake())) return
     while (this.#isOpen && !this.#round.lost) {
-      if (this.#round.spent && this.#errands.running === 0) return
-      if (this.#ledger.rest) this.#errands.launch(this.#ledger.rest)
-      const cause = this.#next()
-      if (cause) await this.#take(cause)
-      else if (this.#errands.running > 0) await this.#errands.wait(nextTimerAt(this.#ledger.rest))
-      else return
+      if (this.#round.spent && this.#crew.running === 0) return
+      if (this.#ledger.rest) this.#crew.launch(this.#ledger.rest)
+      const isHeld = this.#isHeld()
+      const cause = this.#next(isHeld)
+      if (cause) {
+        await this.#take(cause)
+        this.#order.moved(this)
+      } else if (isHeld || this.#crew.running > 0) {
+        await this.#crew.errands.wait(nextTimerAt(this.#ledger.rest))
+      } else return
     }
   }
 
+  /** Reads where it rests, brought up to the definition that runs now. */
   async #wake(): Promise<boolean> {
+    let woken: Woken
     try {
-      this.#ledger.rest = fromSnapshot(
-        this.#stored.snapshot,
-        this.#round.parts.sealer,
-        this.#definition.name,
-      )
-      return true
+      woken = awaken(this.#stored, this.#definition, this.#round.parts.sealer)
     } catch (thrown) {
       await this.#panic(thrown, '__wake__')
       return false
     }
+    const { rest, migrated } = woken
+    if (migrated) {
+      await this.#round.commit(this.#ledger.migrated(rest, migrated))
+      this.#ledger.moved({ rest }, this.#crew.errands.trialsOf(effectsOf(rest)))
+    }
+    this.#ledger.rest = rest
+    return true
   }
 
-  #next(): Cause | null {
+  /** Is there mail that somebody else of the tree has to go before? */
+  #isHeld(): boolean {
+    const [mail] = this.#ledger.mail
+    return this.#ledger.rest !== null && mail !== undefined && !this.#order.mayTake(this, mail)
+  }
+
+  #next(isHeld: boolean): Cause | null {
     const { rest, mail } = this.#ledger
     if (!rest) return { kind: 'start', at: 0, input: this.#stored.args }
-    return earliest(rest.timers, mail[0], this.#errands.ended(), this.#round.time.now())
+    const now = this.#round.time.now()
+    return earliest(rest.timers, isHeld ? undefined : mail[0], this.#crew.news(), now)
   }
 
   async #take(cause: Cause): Promise<void> {
     if (cause.kind === 'effect' && (await this.#putOff(cause.errand))) return
-    if (cause.kind === 'mail' && this.#isExpired(cause.mail)) return this.#drop(cause.mail)
+    if (cause.kind === 'mail') {
+      const sorted = await this.#mailbox.sort(cause.mail)
+      if (sorted === 'left') this.#isOpen = false
+      if (sorted !== 'keep') return
+    }
     // What an attempt that failed has left on its desktop is not committed, though its machine goes on.
     const isDone = cause.kind === 'effect' && cause.errand.ending?.kind !== 'error'
     const desktop = isDone ? cause.errand.desktop : this.#round.open()
-    const { rest, step } = this.#ledger
-    const round = this.#round
+    const { rest, step: last } = this.#ledger
     const definition = this.#definition
+    const place = this.#round.placeOf(this.#stored.task)
+    const taskId = this.#stored.id
     let moved: Move | null
     try {
-      moved = await move({
-        round,
-        definition,
-        taskId: this.#stored.id,
-        rest,
-        step: step + 1,
-        cause,
-        desktop,
-      })
+      const what = { definition, taskId, rest, step: last + 1, cause, desktop, place }
+      moved = await move({ round: this.#round, ...what })
     } catch (thrown) {
       return this.#panic(thrown, nameOf(cause))
     }
     if (moved) await this.#commit(moved, desktop)
-    else if (cause.kind === 'mail') await this.#drop(cause.mail)
+    else if (cause.kind === 'mail') await this.#mailbox.drop(cause.mail, 'no state accepted it')
+    else {
+      this.#crew.heard(cause)
+      this.#mailbox.ignored(nameOf(cause))
+    }
   }
 
   async #commit(move: Move, desktop: Desktop): Promise<void> {
-    const { cause, event, rest } = move
-    const trials = this.#errands.trialsOf(rest.effects)
+    const { cause, event, rest, sent } = move
+    const trials = this.#crew.errands.trialsOf(effectsOf(rest))
     const from = this.#ledger.state
     const to = stateName(rest.value)
     const life = this.#definition.name === LIFE ? { state: to } : {}
     const change = { ...this.#ledger.stepped(move, trials), ...life, desktop }
     const isCommitted = await this.#round.commit(change)
-    if (cause.kind === 'effect') this.#errands.forget(cause.errand)
+    if (cause.kind === 'effect') this.#crew.heard(cause)
     // Overtaken by another task's change to the same field: taken again, its effect run anew.
     if (!isCommitted) return
     this.#ledger.moved(move, trials)
+    if (cause.kind === 'said') this.#crew.heard(cause)
+    const own = sent.filter((one) => this.#ledger.kin.isOwn(one.to))
+    if (own.length > 0) this.#crew.launch(rest)
+    for (const { to: address, event: told } of own) this.#crew.tell(address, told)
     if (rest.status === 'done') this.#isOpen = false
     tellStep(this.#round, { ...this.#naming, step: this.#ledger.step }, move, { from, to, event })
   }
 
   /** An effect that wants another run, or may be tried again, waits; its machine does not hear of it. */
   async #putOff(errand: Errand): Promise<boolean> {
-    const trial = this.#errands.retrial(errand)
+    const { errands } = this.#crew
+    const trial = errands.retrial(errand)
     if (!trial) return false
-    const trials = this.#errands.trialsOf(this.#ledger.rest?.effects ?? [], { errand, trial })
+    const pending = this.#ledger.rest ? effectsOf(this.#ledger.rest) : []
+    const trials = errands.trialsOf(pending, { errand, trial })
     const desktop = errand.ending?.kind === 'again' ? errand.desktop : undefined
-    const isCommitted = await this.#round.commit({
-      ...this.#ledger.stayed({ errand, trials }),
-      desktop,
-    })
-    this.#errands.forget(errand)
-    if (isCommitted) this.#errands.stored(trials)
+    const change = { ...this.#ledger.stayed({ errand, trials }), desktop }
+    const isCommitted = await this.#round.commit(change)
+    errands.forget(errand)
+    if (isCommitted) errands.stored(trials)
     this.#ledger.isSettled ||= isCommitted
     return true
   }
 
-  async #drop(mail: StoredEvent): Promise<void> {
-    await this.#round.commit(this.#ledger.stayed({ drop: mail, trials: this.#errands.trials }))
-    this.#ledger.took(mail)
-    this.#ledger.isSettled = true
-    this.#round.parts.events.emit('event.ignored', { ...this.#naming, type: mail.type })
+  async #end(): Promise<void> {
+    await this.#mailbox.leave(this.#ledger.mail)
+    this.#isOpen = false
   }
 
   async #panic(thrown: unknown, event: string): Promise<void> {
     await this.#round.commit(this.#ledger.parked(thrown, event))
     this.#isOpen = false
     const step = this.#ledger.step + 1
-    this.#round.parts.events.emit('task.panicked', {
-      ...this.#naming,
-      step,
-      error: asError(thrown),
-    })
-  }
-
-  #isExpired({ expiresAt }: StoredEvent): boolean {
-    return expiresAt !== null && expiresAt <= this.#round.time.now()
+    const error = asError(thrown)
+    this.#round.parts.events.emit('task.panicked', { ...this.#naming, step, error })
   }
 
   get #naming() {

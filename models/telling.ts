@@ -14,12 +14,13 @@ export interface Naming {
 export function tellStep(
   { parts: { events }, time }: Round,
   naming: Naming,
-  { cause, emitted, rest }: Move,
+  { cause, emitted, logged, rest }: Move,
   names: { readonly from: string; readonly to: string; readonly event: string },
 ): void {
   const lateMs = cause.kind === 'start' ? 0 : Math.max(0, time.now() - cause.at)
   events.emit('task.stepped', { ...naming, ...names, lateMs })
   const { step: _, ...run } = naming
-  for (const { type } of emitted) events.emit('task.emitted', { ...run, type })
+  for (const event of emitted) events.emit('task.emitted', { ...run, type: event.type, event })
+  for (const { label, value } of logged) events.emit('task.logged', { ...run, label, value })
   if (rest.status === 'done') events.emit('task.finished', { ...naming, status: 'done' })
 }

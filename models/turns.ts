@@ -1,17 +1,19 @@
 // The turns of one round, side by side, one for each task that is due.
 // Promise: a turn's trouble is kept for the round, never lost; what this program does not know is left to others.
-import type { Claim, StoredTask } from '../lib/claim.ts'
+import { parentOf, rootOf } from '../lib/address.ts'
+import type { Claim, StoredEvent, StoredTask } from '../lib/claim.ts'
 import type { Verdict } from '../lib/contract.ts'
 import { asError } from '../lib/errors.ts'
 import { newId } from '../lib/id.ts'
+import type { TaskDefinition } from './kind.ts'
 import type { TickParts } from './parts.ts'
 import { type Round, RoundLost } from './round.ts'
-import { Turn } from './task.ts'
+import { type Order, Turn } from './task.ts'
 
 /** How long a task nobody here knows is left to others before it is looked at again. */
 const STRANGER_MS = 30_000
 
-export class Turns {
+export class Turns implements Order {
   /** What kept a turn from going on, other than that the round was lost. */
   trouble: Error | null = null
   readonly #round: Round
@@ -29,7 +31,7 @@ export class Turns {
 
   /** Gives each due task a turn, or its turn the news. */
   async admit({ tasks, ...claim }: Claim): Promise<void> {
-    const isKnown = ({ task }: StoredTask) => this.#round.kind.has(task)
+    const isKnown = ({ task }: StoredTask) => this.#round.kind.has(rootOf(task))
     for (const stored of tasks.filter(isKnown)) this.#admit(stored)
     const strangers = tasks.filter((stored) => !isKnown(stored))
     if (strangers.length === 0) return
@@ -55,6 +57,23 @@ export class Turns {
     for (const turn of this.#turns.values()) turn.hurry()
   }
 
+  /** Mail is taken in the order it was sent, and children begin before their parents go on: as in XState. */
+  mayTake({ task }: Turn, { id }: StoredEvent): boolean {
+    for (const child of this.#round.unborn) if (parentOf(child) === task) return false
+    const root = rootOf(task)
+    for (const other of this.#turns.values()) {
+      const { nextMail } = other
+      if (nextMail && rootOf(other.task) === root && BigInt(nextMail.id) < BigInt(id)) return false
+    }
+    return true
+  }
+
+  moved({ task }: Turn): void {
+    if (this.#turns.size < 2) return
+    const root = rootOf(task)
+    for (const other of this.#turns.values()) if (rootOf(other.task) === root) other.nudge()
+  }
+
   #admit(stored: StoredTask): void {
     const { id } = stored
     const current = this.#turns.get(id)
@@ -62,10 +81,11 @@ export class Turns {
       if (!current.deliver(stored)) this.#missed.add(id)
       return
     }
-    const turn = new Turn(this.#round, stored)
+    const turn = new Turn(this.#round, stored, this.#definitionOf(stored), this)
     this.#turns.set(id, turn)
     const ended = () => {
       this.#turns.delete(id)
+      this.#round.unborn.delete(stored.task)
       if (this.#missed.delete(id)) this.#round.nudge()
       this.#round.bell.ring()
     }
@@ -73,6 +93,16 @@ export class Turns {
       .run()
       .catch((thrown) => this.#note(thrown))
       .finally(ended)
+  }
+
+  /** A child whose machine is gone has the root's definition, which cannot hold it. */
+  #definitionOf({ task, origin }: StoredTask): TaskDefinition {
+    const { kind } = this.#round
+    try {
+      return kind.run(task, origin) as TaskDefinition
+    } catch (stranded) {
+      return { ...kind.task(rootOf(task)), name: task, stranded: asError(stranded) }
+    }
   }
 
   #note(thrown: unknown): void {

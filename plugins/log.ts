@@ -31,6 +31,7 @@ const LINES: { readonly [N in EventName]: Line<N> } = {
     ...['kind', 'resourceId', 'taskId', 'task', 'step', 'from', 'to', 'event', 'lateMs'],
   ] as Line<'task.stepped'>,
   'task.emitted': ['info', 'kind', 'resourceId', 'taskId', 'task', 'type'],
+  'task.logged': ['info', 'kind', 'resourceId', 'taskId', 'task', 'label'],
   'task.finished': ['info', 'kind', 'resourceId', 'taskId', 'task', 'step', 'status'],
   'task.panicked': ['error', 'kind', 'resourceId', 'taskId', 'task', 'step', 'error'],
   'task.unknown': ['warn', 'resourceId', 'taskId', 'task'],

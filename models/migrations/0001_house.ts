@@ -48,9 +48,13 @@ const TABLES = `
     machine_version text NOT NULL,
     step integer NOT NULL,
     rest_step integer NOT NULL,
-    status text NOT NULL CHECK (status IN ('running', 'paused', 'panicked', 'stopped', 'done')),
+    status text NOT NULL CHECK (status IN ('running', 'paused', 'panicked', 'stranded', 'stopped', 'failed', 'done')),
     state text NOT NULL,
     tries jsonb,
+    -- Of a run that a machine has spawned: by which sources, under which id.
+    origin jsonb,
+    -- Its actors that others of its tree can find by a system id.
+    system jsonb,
     started_at timestamptz NOT NULL,
     moved_at timestamptz NOT NULL,
     finished_at timestamptz
@@ -58,6 +62,7 @@ const TABLES = `
   -- At most one live run per resource and name.
   CREATE UNIQUE INDEX tasks_one_live ON tasks (resource_id, name) WHERE finished_at IS NULL;
   CREATE INDEX tasks_by_resource ON tasks (resource_id, started_at);
+  CREATE INDEX tasks_with_system ON tasks (resource_id) WHERE system IS NOT NULL AND finished_at IS NULL;
 
   CREATE TABLE transitions (
     task_id uuid NOT NULL REFERENCES tasks ON DELETE CASCADE,
@@ -96,6 +101,8 @@ const TABLES = `
     type text NOT NULL,
     payload jsonb,
     dedup_key text,
+    sender text,
+    recipient text,
     actor text NOT NULL,
     reason text,
     unit_id uuid NOT NULL,

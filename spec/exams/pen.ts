@@ -44,7 +44,10 @@ export class Pen {
   }
 
   start(resourceId: string, task = 'work', more: Partial<NewRun> = {}): NewRun {
-    const run = { id: this.id(), resourceId, task, version: '1', evenStopped: false, args: null }
+    const run = {
+      ...{ id: this.id(), resourceId, task, version: '1' },
+      ...{ evenStopped: false, origin: null, args: null },
+    }
     return { ...run, ...AUTHOR, ...more }
   }
 
@@ -65,7 +68,8 @@ export class Pen {
       ...AUTHOR,
     }
     const rest = { step, restStep: step, status: 'running' as const, state: `s${step}` }
-    return { step: { ...rest, tries: null, finished: false, transition, expected, ...more } }
+    const plain = { tries: null, system: null, task: 'work', finished: false }
+    return { step: { ...rest, ...plain, transition, expected, ...more } }
   }
 
   send(resourceId: string, task = 'work', more: Partial<NewEvent> = {}): NewEvent {
@@ -78,6 +82,8 @@ export class Pen {
       payload: null,
       dedupKey: null,
       expiresAt: null,
+      sender: null,
+      recipient: null,
     }
     return { ...event, ...AUTHOR, ...more }
   }

@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { Address } from '../../lib/address.ts'
 import { encode, Ref } from '../../lib/codec.ts'
 import { secretOf } from '../../lib/secret.ts'
 import { assert, suite } from '../support/suite.ts'
@@ -19,7 +20,6 @@ const unstorable: Record<string, [value: () => unknown, reason: string]> = {
   'a class without a name': [() => new (class {})(), 'a class without a name'],
   'a subclass of a known one': [() => new LateDate(), 'an instance of LateDate'],
   'an array of a subclass': [() => new (class Rows extends Array {})(), 'an instance of Rows'],
-  'an error': [() => new TypeError('x'), 'an instance of TypeError'],
   'a regular expression': [() => /x/, 'an instance of RegExp'],
   'a promise': [() => Promise.resolve(), 'an instance of Promise'],
   'another typed array': [() => new Float64Array(1), 'an instance of Float64Array'],
@@ -94,6 +94,24 @@ test('names the place in maps, sets and secrets', () => {
   notStorable({ s: new Set([1, { x: [Number.NaN] }]) }, 'at $.s[1].x[0] ')
   notStorable({ before: { it: 1 }, p: secretOf(Number.NaN) }, 'at $.p cannot', sealer)
   notStorable({ p: secretOf({ pin: Number.NaN }) }, 'at $.p.pin ', sealer)
+})
+
+test('keeps of an error its name, message and code, and of an actor its address', () => {
+  const error = Object.assign(new TypeError('no'), { code: 'E_NO', password: 'x' })
+  const back = through({ error }) as { error: Error & { code?: string } }
+  assert.ok(back.error instanceof Error)
+  assert.equal(
+    [back.error.name, back.error.message, back.error.code, JSON.stringify(encode(error))],
+    ['TypeError', 'no', 'E_NO', '{"$error":{"name":"TypeError","message":"no","code":"E_NO"}}'],
+  )
+  assert.equal(encode(back.error), encode(error))
+  const address = new Address('kid', 'boss/kid:2')
+  const copy = through([address]) as Address[]
+  assert.ok(copy[0] instanceof Address && copy[0].equals(address))
+  assert.not(copy[0].equals(new Address('kid', 'boss/kid:3')))
+  for (const wrong of [{ $actor: ['a'] }, { $actor: ['a', 'b', 1] }, { $error: { name: 1 } }]) {
+    corrupt(wrong, 'its tag holds')
+  }
 })
 
 test('refuses holes, and takes undefined', () => {

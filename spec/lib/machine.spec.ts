@@ -12,6 +12,7 @@ import {
   setup,
 } from 'xstate'
 import { accepts, advance, begin, type Rest, type Step, stateName } from '../../lib/machine.ts'
+import { effectsOf } from '../../lib/rest.ts'
 import { fromSnapshot, toSnapshot } from '../../models/memory.ts'
 import {
   type Chart,
@@ -332,13 +333,14 @@ test('an effect is named by the step that armed it, and gone when its state is l
     },
   }) as unknown as AnyStateMachine
   const { rest } = begin(machine, undefined, 1, 0)
-  assert.equal(rest.effects, [{ id: 'call', src: 'call', input: { to: 'x' }, armedAt: 1 }])
+  const [call] = effectsOf(rest)
+  assert.equal([call?.src, call?.input, call?.armedAt], ['call', { to: 'x' }, 1])
   const again = advance(machine, rest, { type: 'AGAIN' }, 2, 0).rest
   assert.equal(
-    again.effects.map(({ armedAt }) => armedAt),
+    effectsOf(again).map(({ armedAt }) => armedAt),
     [2],
   )
-  assert.equal(advance(machine, again, { type: 'LEAVE' }, 3, 0).rest.effects, [])
+  assert.equal(advance(machine, again, { type: 'LEAVE' }, 3, 0).rest.actors, [])
 })
 
 test('two delayed events of one name are two timers', () => {

@@ -319,7 +319,7 @@ test('9: dates, sets, maps, great numbers and undefined come back from the datab
   assert.equal((await rest()).context, { ...treasure(), looked: true })
 })
 
-test('10: a state the machine has no more is a panic; its snapshot is kept for the one that has it', async () => {
+test('10: a run in a state the machine has no more is stranded; its snapshot is kept for the one that has it', async () => {
   const { anchor, taskId, status, rest } = await begun('waiter')
   const newer = setup({ types: {} as { events: { type: 'TOUCH' } } }).createMachine({
     id: 'waiter',
@@ -336,7 +336,7 @@ test('10: a state the machine has no more is a panic; its snapshot is kept for t
   await on.time.advance(10_000)
   await drive({ app: next, time: on.time }).settle()
   const after = await row(taskId)
-  assert.equal([after.status, after.rest_step], ['panicked', before.rest_step])
+  assert.equal([after.status, after.rest_step], ['stranded', before.rest_step])
   assert.equal(after.snapshot, before.snapshot)
   await anchor.waiter.retry({ reason: 'the older one runs again' })
   await restart()

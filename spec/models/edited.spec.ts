@@ -268,7 +268,8 @@ for (const { what, task, change, values } of forgeries) {
       const before = await snapshotOf(taskId)
       if (task === 'clock') await port.clock.send('TOUCH')
       await later(11_000)
-      assert.is((await status()).status, 'panicked', shown)
+      // What could be true of another version is stranded, what could be true of none is a panic.
+      assert.match((await status()).status, /^(panicked|stranded)$/, shown)
       assert.equal(await snapshotOf(taskId), before, shown)
       await port[task].stop()
     }

@@ -1,5 +1,5 @@
 // Kinds and the registry: what can be seen to be wrong when the app loads stops it there, with its path.
-import { createMachine, fromCallback, fromPromise, setup } from 'xstate'
+import { createMachine, fromPromise, fromTransition, setup } from 'xstate'
 import * as z from 'zod'
 import { effect, field, Resource, steps } from '../../bin/index.ts'
 import { isFault } from '../../lib/errors.ts'
@@ -115,21 +115,25 @@ const machines: Record<string, [task: unknown, complaint: RegExp]> = {
     createMachine({ id: 'm', initial: 'a', states: { a: { after: { soon: 'b' } }, b: {} } }),
     /at m\.a: the delay "soon"/,
   ],
-  'that invokes a machine': [
-    setup({ actors: { child: idle } }).createMachine({
+  'that invokes a reducer': [
+    setup({ actors: { child: fromTransition((state) => state, 0) } }).createMachine({
       ...{ id: 'm', initial: 'a', states: { a: { invoke: { src: 'child' } } } },
     } as never),
-    /at m\.a: the actor "child" is not an effect/,
+    /at m\.a: the actor "child" is neither an effect.* write a fromTransition\(…\) as a machine/,
   ],
-  'that invokes a machine without naming it': [
-    createMachine({ id: 'm', initial: 'a', states: { a: { invoke: { src: idle } } } } as never),
-    /at m\.a: the actor .* is not an effect/,
-  ],
-  'that invokes a callback': [
-    setup({ actors: { child: fromCallback(() => {}) } }).createMachine({
+  'whose child lacks a part': [
+    setup({
+      actors: {
+        child: createMachine({
+          id: 'c',
+          initial: 'a',
+          states: { a: { entry: 'nobody' } },
+        } as never),
+      },
+    }).createMachine({
       ...{ id: 'm', initial: 'a', states: { a: { invoke: { src: 'child' } } } },
     } as never),
-    /the actor "child" is not an effect/,
+    /at m\.a > c\.a: the action "nobody" has no implementation/,
   ],
 }
 for (const [what, [task, expected]] of Object.entries(machines)) {

@@ -1,0 +1,2 @@
+// What the rooms around the machine call by XState's names. Types only, so that nobody imports it for more.
+export type { AnyStateMachine, EventFrom, InputFrom, OutputFrom } from 'xstate'

@@ -1,0 +1,35 @@
+// Many rows in one statement, at one moment: what the writers of the store share.
+import type { Runner } from './database.ts'
+import type { Unit } from './unit.ts'
+
+/** A unit being written, and what became of its parts. */
+export interface Entry {
+  readonly unit: Unit
+  readonly started: string[]
+  delivered: number
+  stopped: number
+}
+
+export interface Moment {
+  readonly nowMs: number
+  /** Whoever makes a task due also pushes a ticket; a clock looks after this long, if that was lost. */
+  readonly toldMs: number
+}
+
+export const NOW = 'to_timestamp($2 / 1000.0)'
+
+export class Table {
+  readonly #runner: Runner
+  readonly #moment: Moment
+
+  constructor(runner: Runner, moment: Moment) {
+    this.#runner = runner
+    this.#moment = moment
+  }
+
+  /** One statement over many rows; $1 is the rows as JSON, $2 the moment. Nothing for no rows. */
+  async rows(rows: readonly object[], sql: string, ...more: unknown[]): Promise<any[]> {
+    if (rows.length === 0) return []
+    return (await this.#runner.query(sql, [JSON.stringify(rows), this.#moment.nowMs, ...more])).rows
+  }
+}

@@ -1,0 +1,57 @@
+// The crew of one task: whoever works for it outside its machine. Errands come back once, live actors stay a while.
+// Promise: one face to the turn; nobody of the crew outlives it.
+import type { Address } from '../lib/address.ts'
+import type { Bell } from '../lib/bell.ts'
+import type { StoredEvent, StoredTask } from '../lib/claim.ts'
+import type { MachineEvent, Rest } from '../lib/machine.ts'
+import type { Cause } from './cause.ts'
+import { Errands } from './errands.ts'
+import type { TaskDefinition } from './kind.ts'
+import { LiveActors } from './live.ts'
+import type { Round } from './round.ts'
+
+export class Crew {
+  readonly errands: Errands
+  readonly #live: LiveActors
+
+  constructor(round: Round, stored: StoredTask, definition: TaskDefinition, bell: Bell) {
+    this.errands = new Errands(round, stored, definition, bell)
+    this.#live = new LiveActors(round, definition, bell)
+  }
+
+  /** How many are at work, or have come back with something. */
+  get running(): number {
+    return this.errands.running + this.#live.running
+  }
+
+  /** Sends off whom the rest asks for, calls back whom it does not. */
+  launch(rest: Rest): void {
+    this.errands.launch(rest)
+    this.#live.launch(rest)
+  }
+
+  /** What each has to say first. */
+  news(): (Cause | null)[] {
+    const errand = this.errands.ended()
+    return [this.#live.news(), errand && { kind: 'effect', at: errand.endedAt, errand }]
+  }
+
+  /** This was taken. */
+  heard(cause: Cause): void {
+    if (cause.kind === 'effect') this.errands.forget(cause.errand)
+    else this.#live.heard(cause)
+  }
+
+  tell(to: Address, event: MachineEvent): void {
+    this.#live.tell(to, event)
+  }
+
+  hand(recipient: string, mail: StoredEvent): void {
+    this.#live.hand(recipient, mail)
+  }
+
+  cancel(): void {
+    this.errands.cancel()
+    this.#live.stop()
+  }
+}
