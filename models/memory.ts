@@ -49,6 +49,9 @@ export function awaken(stored: StoredTask, definition: TaskDefinition, sealer: S
   const { name: task, machine, version, options, stranded } = definition
   if (stranded) throw stranded
   let rest = fromSnapshot(stored.snapshot, sealer, task)
+  if (rest.status !== 'active') {
+    throw fault('STATE_CORRUPT', { task, reason: `it says "${rest.status}" of a run that lives` })
+  }
   const from = stored.machineVersion
   const { migrate = {} } = options
   const names = Object.keys(migrate)
