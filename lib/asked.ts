@@ -30,10 +30,10 @@ export function settle(settling: Settling): Step {
   const stays = fold.actors.filter(({ address }) => !fold.stopped.has(address))
   const rest: Rest = {
     value: next.value,
-    context: translated(next.context, stand),
+    context: fold.told(next.context),
     ...historyOf(next),
     status: next.status,
-    ...(next.output === undefined ? {} : { output: translated(next.output, stand) }),
+    ...(next.output === undefined ? {} : { output: fold.told(next.output) }),
     timers: active ? [...fold.timers.values()] : [],
     actors: active ? [...stays, ...arrived] : [],
   }
@@ -83,6 +83,12 @@ class Fold {
     this.timers.set(timer.id, { ...timer, everyMs, dueAt })
   }
 
+  /** A value as it can be kept: addresses for the actors that were made in the step. */
+  told(value: unknown): any {
+    const stand = this.#stand
+    return stand.size === 0 ? value : translated(value, (object) => stand.get(object))
+  }
+
   take({ type, params, info, exec, policy }: Asked): void {
     switch (type) {
       case 'xstate.raise':
@@ -98,7 +104,7 @@ class Fold {
         this.#stop(params)
         return
       case 'xstate.emit':
-        this.emitted.push(translated(params.event, this.#stand))
+        this.emitted.push(this.told(params.event))
         return
       case 'xstate.log':
         this.logged.push({ label: params.label ?? null, value: params.value })
@@ -116,7 +122,7 @@ class Fold {
     const address = to === this.#cast.self ? this.#cast.self : (this.#stand.get(to) ?? to)
     // An actor that was made and stopped within the step has no address: XState drops what it is sent.
     if (!(address instanceof Address)) return
-    const told = translated(escalated(event, this.#cast.self.id), this.#stand)
+    const told = this.told(escalated(event, this.#cast.self.id))
     if (typeof delay === 'number') this.#arm({ event: told, id, delay, to: address }, policy)
     else this.sent.push({ to: address, event: told })
   }
@@ -137,7 +143,7 @@ class Fold {
     this.timers.delete(id)
     this.timers.set(id, {
       id,
-      event: translated(event, this.#stand),
+      event: this.told(event),
       dueAt: this.#nowMs + delayMs,
       ...(policy !== undefined && policy !== 'deadline' && { policy, delayMs }),
       ...(everyMs !== null && { everyMs }),

@@ -157,22 +157,22 @@ const isSame = (one: unknown, other: unknown, id: string) =>
   one instanceof Address && other instanceof Address && one.id === id && one.equals(other)
 
 /**
- * A value with addresses in the place of actors that were made in the step; the same value when there is none.
- * @param stand the address of each
+ * A value with addresses in the place of others; the same value when there are none.
+ * @param find the address that stands for an object, if one does
  */
-export function translated(value: unknown, stand: ReadonlyMap<unknown, Address>): any {
-  if (stand.size === 0 || typeof value !== 'object' || value === null) return value
-  const address = stand.get(value)
+export function translated(value: unknown, find: (object: object) => Address | undefined): any {
+  if (typeof value !== 'object' || value === null) return value
+  const address = find(value)
   if (address) return address
-  if (Array.isArray(value)) return value.map((item) => translated(item, stand))
+  if (Array.isArray(value)) return value.map((item) => translated(item, find))
   const prototype = Object.getPrototypeOf(value)
   if (prototype === Map.prototype) {
-    return new Map([...(value as Map<unknown, unknown>)].map((pair) => translated(pair, stand)))
+    return new Map([...(value as Map<unknown, unknown>)].map((pair) => translated(pair, find)))
   }
   if (prototype === Set.prototype)
-    return new Set([...(value as Set<unknown>)].map((item) => translated(item, stand)))
+    return new Set([...(value as Set<unknown>)].map((item) => translated(item, find)))
   if (prototype !== Object.prototype && prototype !== null) return value
   return Object.fromEntries(
-    Object.entries(value).map(([key, part]) => [key, translated(part, stand)]),
+    Object.entries(value).map(([key, part]) => [key, translated(part, find)]),
   )
 }

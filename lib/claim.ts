@@ -51,7 +51,7 @@ export interface StoredEvent {
 }
 
 /** Bounds of one look: a resource with more due tasks, or a task with more mail, gets another turn. */
-const MOST_TASKS = 50
+const MOST_TASKS = 200
 const MOST_MAIL = 100
 /** Raises the fences of resources and reads them; null for one there is none of. */
 export async function claim(

@@ -204,6 +204,11 @@ export const ERRORS = {
     'Task {task} of {kind}/{id} is not running.',
     'Start it first, or look at `escapement history`.',
   ),
+  TASK_NOT_PAUSED: entry(
+    'conflict',
+    'Task {task} of {kind}/{id} is not paused.',
+    'There is nothing to resume; see `escapement get tasks`.',
+  ),
   RESOURCE_STOPPED: entry(
     'conflict',
     '{kind}/{id} is stopped, so its task {task} cannot start.',
@@ -255,6 +260,11 @@ export const ERRORS = {
     'failed',
     'The stored snapshot of task {task} is not one its machine could have written: {reason}.',
     'The task is parked; rewind it, or deploy a definition that knows the state.',
+  ),
+  STATE_TIMEOUT: entry(
+    'failed',
+    'State {state} lasted longer than {timeoutMs} ms.',
+    'Look at what it waits for; `escapement retry` gives it the same time again, an event may lead it on.',
   ),
   STATE_STRANDED: entry(
     'failed',

@@ -91,6 +91,19 @@ export class Desk implements Verbs {
     await this.#moved(target, unit, state)
   }
 
+  /** @returns false when it was paused already. @throws TASK_NOT_RUNNING, DESYNCHRONIZED */
+  async pause(target: Target, because: Because): Promise<boolean> {
+    const change = await this.#rewinder.pause(target, because)
+    if (change) await this.#moved(target, change.unit, change.state)
+    return change !== null
+  }
+
+  /** @throws TASK_NOT_RUNNING, TASK_NOT_PAUSED, DESYNCHRONIZED */
+  async resume(target: Target, because: Because): Promise<void> {
+    const { unit, state } = await this.#rewinder.resume(target, because)
+    await this.#moved(target, unit, state)
+  }
+
   /** The latest run of a task. @throws TASK_UNKNOWN */
   async status({ kind, resourceId, task }: Target): Promise<RunInfo | null> {
     const row = await this.#parts

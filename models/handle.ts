@@ -180,6 +180,16 @@ export class TaskHandle<M extends AnyStateMachine = AnyStateMachine> {
     return this.#backing.verbs.retry(this.#target, because)
   }
 
+  /** Stops time for the live run: its effects are told to stop, its mail and its timers wait. False when it was paused already. */
+  pause(because: Because = {}): Promise<boolean> {
+    return this.#backing.verbs.pause(this.#target, because)
+  }
+
+  /** Lets a paused run go on; each timer does as the policy of its delay says. @throws TASK_NOT_PAUSED */
+  resume(because: Because = {}): Promise<void> {
+    return this.#backing.verbs.resume(this.#target, because)
+  }
+
   /** Is there a live run that is neither paused nor panicked? */
   async running(): Promise<boolean> {
     return (await this.status())?.status === 'running'

@@ -14,6 +14,7 @@ import {
 import { runnableOf } from '../lib/effect.ts'
 import { fault } from '../lib/errors.ts'
 import type { AnyStateMachine } from '../lib/machine.ts'
+import { CadenceInvalid, withCadence } from '../lib/machine-cadence.ts'
 import { isLive } from '../lib/machine-live.ts'
 import type { Origin } from '../lib/unit.ts'
 import { type Declaration, declared, type TaskOptions } from './declared.ts'
@@ -111,7 +112,7 @@ export class Kind {
         const reason = `its machine has no actor "${src}" any more`
         throw fault('STATE_STRANDED', { task, version: root.version, reason })
       }
-      machine = logic
+      machine = withCadence(logic)
     }
     return {
       ...root,
@@ -163,7 +164,7 @@ export class Kind {
     return {
       kind: this.name,
       name,
-      machine,
+      machine: withCadence(machine),
       version: machine.version ?? '1',
       states: stateNames(machine),
       events: eventNames(machine),
@@ -185,6 +186,7 @@ function faultsOf(
   ]
   return [
     ...missingParts(machine),
+    ...cadenceFaults(machine),
     ...sources.flatMap(({ path, src }) => {
       const logic = actorLogic(machine, src)
       if (isMachine(logic))
@@ -194,6 +196,16 @@ function faultsOf(
       return [{ path, reason }]
     }),
   ]
+}
+
+function cadenceFaults(machine: AnyStateMachine): { path: string; reason: string }[] {
+  try {
+    withCadence(machine)
+    return []
+  } catch (thrown) {
+    if (!(thrown instanceof CadenceInvalid)) throw thrown
+    return [{ path: thrown.path, reason: thrown.message }]
+  }
 }
 
 /** Static maps of the class and of all it extends, the nearest winning. */

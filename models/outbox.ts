@@ -54,17 +54,16 @@ export class Outbox implements Verbs {
   }
 
   async rewind(): Promise<never> {
-    throw fault('ARGUMENT_INVALID', {
-      what: 'rewind',
-      reason: 'a step cannot rewind tasks; do it from outside',
-    })
+    throw fromOutside('rewind')
   }
-
   async retry(): Promise<never> {
-    throw fault('ARGUMENT_INVALID', {
-      what: 'retry',
-      reason: 'a step cannot retry tasks; do it from outside',
-    })
+    throw fromOutside('retry')
+  }
+  async pause(): Promise<never> {
+    throw fromOutside('pause')
+  }
+  async resume(): Promise<never> {
+    throw fromOutside('resume')
   }
 
   status(target: Target): Promise<RunInfo | null> {
@@ -76,3 +75,6 @@ export class Outbox implements Verbs {
     return { creates: this.#creates, starts: this.#starts, stops: this.#stops, sends: this.#sends }
   }
 }
+
+const fromOutside = (what: string) =>
+  fault('ARGUMENT_INVALID', { what, reason: `a step cannot ${what} tasks; do it from outside` })

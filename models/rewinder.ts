@@ -1,11 +1,17 @@
 // The rewinder: takes a run back to an earlier step, or lets a parked one go on.
 // Promise: history only grows: going back is a new step that holds the old snapshot, with effects armed
 // anew, so that what was already done under an old key is done again under a new one.
+
+import { encode } from '../lib/codec.ts'
 import type { Knex } from '../lib/database.ts'
 import { fault } from '../lib/errors.ts'
+import { newId } from '../lib/id.ts'
 import { type Rest, stateName } from '../lib/machine.ts'
-import type { DueChange, StepChange, Unit } from '../lib/unit.ts'
+import type { Actor } from '../lib/rest.ts'
+import type { Author, DueChange, NewRun, StepChange, Unit } from '../lib/unit.ts'
+import { LIFE } from './kind.ts'
 import { fromSnapshot, toSnapshot } from './memory.ts'
+import { rearmed, resumed } from './rearm.ts'
 import { authorOf, type RequestParts } from './requests.ts'
 import type { Because, Target } from './verbs.ts'
 
@@ -42,35 +48,90 @@ export class Rewinder {
       })
     }
     const step = row.step + 1
-    const rest = rearmed(fromSnapshot(goal.snapshot, this.#requests.sealer, target.task), step)
+    const { sealer } = this.#requests
+    const before = fromSnapshot(goal.snapshot, sealer, target.task)
+    const { rest, born } = rearmed(before, target.task, step)
     const state = stateName(rest.value)
-    const snapshot = toSnapshot(rest, this.#requests.sealer)
+    const author = authorOf(because, this.#requests)
     const transition = {
-      base: goal.base,
-      from: row.state,
-      to: state,
-      event: '__rewind__',
-      payload: { to: goal.step },
-      snapshot,
-      ...authorOf(because, this.#requests),
+      ...{ base: goal.base, from: row.state, to: state, event: '__rewind__' },
+      ...{ payload: { to: goal.step }, snapshot: toSnapshot(rest, sealer) },
+      ...author,
     }
+    const starts = born.map((actor) => this.#childOf(target, row, actor, author))
+    const { resourceId, task } = target
+    const stops = [{ resourceId, task, except: null, beneath: true, ...author }]
+    const unit = this.#unit(row, { step, restStep: step, state, transition })
+    return { unit: { ...unit, stops, starts }, state }
+  }
+
+  /** The unit that lets a parked run go on where it rests. @throws TASK_NOT_RUNNING */
+  async retry(target: Target, because: Because): Promise<Change> {
+    return this.#goOn(target, await this.#live(target), '__retry__', because)
+  }
+
+  /** The unit that stops time for a run. @throws TASK_NOT_RUNNING */
+  async pause(target: Target, because: Because): Promise<Change | null> {
+    const row = await this.#live(target)
+    if (row.status === 'paused') return null
+    const { state, rest_step: restStep } = row
+    const step = row.step + 1
+    const transition = this.#line(state, '__pause__', because)
+    const { step: change, due } = this.#unit(row, { step, restStep, state, transition })
+    const unit = {
+      step: { ...(change as StepChange), status: 'paused' as const, tries: row.tries },
+      due: { ...(due as DueChange), at: null, reason: 'paused' },
+    }
+    return { unit, state }
+  }
+
+  /** The unit that lets a paused run go on. @throws TASK_NOT_RUNNING, TASK_NOT_PAUSED */
+  async resume(target: Target, because: Because): Promise<Change> {
+    const row = await this.#live(target)
+    const { kind, resourceId: id, task } = target
+    if (row.status !== 'paused') throw fault('TASK_NOT_PAUSED', { kind: kind.name, id, task })
+    const change = await this.#goOn(target, row, '__resume__', because)
+    return { ...change, unit: { ...change.unit, step: { ...change.unit.step!, tries: row.tries } } }
+  }
+
+  /** Timers do as their policies say; where none of them changes, the snapshot stays where it is. */
+  async #goOn(target: Target, row: any, event: string, because: Because): Promise<Change> {
+    const { state, rest_step: restStep } = row
+    const step = row.step + 1
+    const line = this.#line(state, event, because)
+    const rest = await this.#resumed(target, row)
+    if (!rest) return { unit: this.#unit(row, { step, restStep, state, transition: line }), state }
+    const snapshot = toSnapshot(rest, this.#requests.sealer)
+    const transition = { ...line, base: row.rest_step, snapshot }
     return { unit: this.#unit(row, { step, restStep: step, state, transition }), state }
   }
 
-  /** The unit that lets a panicked or paused run go on where it rests. @throws TASK_NOT_RUNNING */
-  async retry(target: Target, because: Because): Promise<Change> {
-    const row = await this.#live(target)
-    const { state, rest_step: restStep } = row
-    const transition = {
-      base: null,
-      from: state,
-      to: state,
-      event: '__retry__',
-      payload: null,
-      snapshot: null,
-      ...authorOf(because, this.#requests),
+  /** What cannot be read is left as it is: the worker will say what is wrong with it. */
+  async #resumed(target: Target, row: any): Promise<Rest | null> {
+    const [at] = await this.#chain(row.id, row.rest_step, 0)
+    if (!at || row.status === 'running') return null
+    try {
+      const rest = fromSnapshot(at.snapshot, this.#requests.sealer, target.task)
+      return resumed(rest, row.moved_at, this.#requests.time.now())
+    } catch {
+      return null
     }
-    return { unit: this.#unit(row, { step: row.step + 1, restStep, state, transition }), state }
+  }
+
+  #line(state: string, event: string, because: Because) {
+    const nothing = { base: null, payload: null, snapshot: null }
+    return { ...nothing, from: state, to: state, event, ...authorOf(because, this.#requests) }
+  }
+
+  #childOf({ kind, resourceId, task }: Target, row: any, actor: Actor, author: Author): NewRun {
+    const { id, src, sync = false, input, address } = actor
+    const origin = { src: [...(row.origin?.src ?? []), src], id, sync }
+    return {
+      ...{ id: newId(this.#requests.time), resourceId, task: address.task, origin, ...author },
+      version: kind.run(address.task, origin)?.version ?? '1',
+      evenStopped: task === LIFE,
+      args: input === undefined ? null : encode(input, this.#requests.sealer),
+    }
   }
 
   /** The snapshots a run grew through, latest first, by following what each was based on. */
@@ -125,9 +186,4 @@ export class Rewinder {
       due,
     }
   }
-}
-
-/** A new incarnation for every effect; timers keep their deadlines, past ones fire at once. */
-function rearmed(rest: Rest, step: number): Rest {
-  return { ...rest, actors: rest.actors.map((actor) => ({ ...actor, armedAt: step })) }
 }

@@ -1,5 +1,6 @@
 // The verbs: what can be asked of tasks and resources, by whoever asks.
 // The desk carries them out at once; the outbox of a step keeps them for the step's commit.
+import type { RunStatus } from '../lib/unit.ts'
 import type { Kind } from './kind.ts'
 
 export interface Target {
@@ -37,6 +38,8 @@ export interface Verbs {
   send(target: Target, event: EventInput, options: SendOptions): Promise<void>
   rewind(target: Target, steps: number, because: Because): Promise<{ step: number; state: string }>
   retry(target: Target, because: Because): Promise<void>
+  pause(target: Target, because: Because): Promise<boolean>
+  resume(target: Target, because: Because): Promise<void>
   status(target: Target): Promise<RunInfo | null>
 }
 
@@ -44,7 +47,7 @@ export interface Verbs {
 export interface RunInfo {
   readonly taskId: string
   readonly task: string
-  readonly status: 'running' | 'paused' | 'panicked' | 'stopped' | 'done'
+  readonly status: RunStatus
   readonly state: string
   readonly step: number
   readonly startedAt: number

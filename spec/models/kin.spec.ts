@@ -19,10 +19,12 @@ import { stage } from '../support/stage.ts'
 import { assert, suite } from '../support/suite.ts'
 import { until } from '../support/wait.ts'
 
+let isBroken = true
+
 /** Counts what it is told, answers, and ends with its count. */
 const counter = setup({
   types: {} as { context: { count: number; from: number }; input: { from?: number } },
-  guards: { broken: () => fail('guard') },
+  guards: { broken: () => (isBroken ? fail('guard') : true) },
 }).createMachine({
   id: 'counter',
   context: ({ input }) => ({ from: input.from ?? 0, count: input.from ?? 0 }),
@@ -157,6 +159,7 @@ const crowd = setup({
           }),
         },
         SPAWN_NAMED: { actions: spawnChild('counter', { id: 'named', input: { from: 5 } }) },
+        BREAK_NAMED: { actions: sendTo('named', { type: 'BREAK' }) },
         UP_ALL: {
           actions: enqueueActions(({ context, enqueue }) => {
             for (const kid of context.kids) enqueue.sendTo(kid, { type: 'UP' })
@@ -266,6 +269,7 @@ test('a child that ends tells its parent once, with its output', async () => {
 
 test('a child that fails tells its parent, and ends', async () => {
   const { send, context, runs } = await begin('boss')
+  isBroken = true
   await send('GO', 'BREAK')
   const { error } = await context()
   assert.match(error.$error.message, 'broken guard')
@@ -358,6 +362,30 @@ test('callbacks and observables run while their state is active', async () => {
   on.ticker.nudge(firm.id)
   await ticking
   assert.equal(heard, ['pulse 7', 'PING', 'pulse stopped'])
+})
+
+test('going back stops the children there are and spawns those there were, known by new addresses', async () => {
+  const { firm, send, context, runs } = await begin('crowd')
+  await send({ type: 'SPAWN', from: 1 }, { type: 'SPAWN', from: 50 }, 'STOP_FIRST')
+  await firm.crowd.rewind(1)
+  await on.settle()
+  assert.equal(
+    (await runs()).map((run) => run.split(' ')[1]).sort(),
+    ['running', 'running', 'running', 'stopped', 'stopped'],
+  )
+  await send('UP_ALL')
+  assert.equal((await context()).news, [2, 51])
+})
+
+test('a child nobody awaits is parked by its failure, goes on when told, and its parent hears of its end', async () => {
+  const { firm, send, runs } = await begin('crowd')
+  await send('SPAWN_NAMED')
+  const [name] = (await runs()).filter((run) => run.includes('/')).map((run) => run.split(' ')[0])
+  isBroken = true
+  await send('BREAK_NAMED')
+  isBroken = false
+  assert.ok((await runs()).includes(`${name} panicked`))
+  assert.is((await firm.crowd.status())?.status, 'running')
 })
 
 test('what a machine emits and logs is told after the commit', async () => {
