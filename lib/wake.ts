@@ -20,7 +20,7 @@ export function wake(machine: AnyStateMachine, rest: Rest): any {
   let awake: any
   try {
     awake = bounded(machine).resolveState({
-      value: rest.value,
+      value: asWritten(machine.root, rest.value),
       context: rest.context,
       status: rest.status,
       historyValue: reviveHistory(machine, rest.history),
@@ -35,6 +35,19 @@ export function wake(machine: AnyStateMachine, rest: Rest): any {
   // Children stand in by their addresses: enough for XState to name whom it sends to and what it stops.
   awake.children = Object.fromEntries(rest.actors.map(({ id, address }) => [id, address]))
   return awake
+}
+
+/**
+ * The states in the order the machine was written. XState asks parallel regions in the order of these keys,
+ * and where two of them would leave the same states the first asked wins; a JSON column keeps an order of its own.
+ */
+function asWritten(node: any, value: any): any {
+  if (!isObject(value) || Array.isArray(value)) return value
+  const known = Object.keys(node?.states ?? {}).filter((key) => Object.hasOwn(value, key))
+  const keys = new Set([...known, ...Object.keys(value)])
+  return Object.fromEntries(
+    [...keys].map((key) => [key, asWritten(node?.states?.[key], (value as any)[key])]),
+  )
 }
 
 function reviveHistory(machine: AnyStateMachine, history: Rest['history']): unknown {

@@ -6,6 +6,7 @@ import { decode, encode, type Json, type Sealer } from '../lib/codec.ts'
 import { fault } from '../lib/errors.ts'
 import type { Rest } from '../lib/machine.ts'
 import { strayed } from '../lib/wake.ts'
+import { flawOf } from './evidence.ts'
 import type { TaskDefinition } from './kind.ts'
 
 /** @throws VALUE_NOT_STORABLE when the context holds what cannot be kept */
@@ -27,15 +28,9 @@ export function toSnapshot(
 
 /** @throws STATE_CORRUPT, VALUE_CORRUPT */
 export function fromSnapshot(stored: unknown, sealer: Sealer, task: string): Rest {
-  const snapshot = decode(stored, sealer) as Partial<Rest> | null
-  if (
-    typeof snapshot !== 'object' ||
-    snapshot === null ||
-    !('value' in snapshot) ||
-    snapshot.status === undefined
-  ) {
-    throw fault('STATE_CORRUPT', { task, reason: 'it is not a snapshot' })
-  }
+  const snapshot = decode(stored, sealer) as Partial<Rest>
+  const reason = flawOf(snapshot)
+  if (reason) throw fault('STATE_CORRUPT', { task, reason })
   return { timers: [], actors: [], ...snapshot } as Rest
 }
 
@@ -54,6 +49,9 @@ export function awaken(stored: StoredTask, definition: TaskDefinition, sealer: S
   const { name: task, machine, version, options, stranded } = definition
   if (stranded) throw stranded
   let rest = fromSnapshot(stored.snapshot, sealer, task)
+  if (rest.status !== 'active') {
+    throw fault('STATE_CORRUPT', { task, reason: `it says "${rest.status}" of a run that lives` })
+  }
   const from = stored.machineVersion
   const { migrate = {} } = options
   const names = Object.keys(migrate)
