@@ -96,9 +96,17 @@ export function effect<O, I = any, R = any>(
 
 /** The way to run an actor's logic here; null when it is not a promise (a machine, a callback, …). */
 export function runnableOf(logic: any): Runnable | null {
-  if (!isPromiseLogic(logic)) return null
-  return { run: logic.config, policy: logic[POLICY] ?? BARE }
+  if (typeof logic?.config !== 'function') return null
+  let known = runnables.get(logic)
+  if (known === undefined) {
+    known = isPromiseLogic(logic) ? { run: logic.config, policy: logic[POLICY] ?? BARE } : null
+    runnables.set(logic, known)
+  }
+  return known
 }
+
+/** Asked at every step of a task that runs something, so each logic is looked into once. */
+const runnables = new WeakMap<object, Runnable | null>()
 
 /** XState marks its logics with no name; but only a promise's takes this event for its end. */
 function isPromiseLogic(logic: any): boolean {

@@ -16,7 +16,7 @@ import { Mailbox } from './mailbox.ts'
 import { awaken, type Woken } from './memory.ts'
 import { type Move, move } from './move.ts'
 import type { Desktop, Round } from './round.ts'
-import { tellStep } from './telling.ts'
+import { tellEnd, tellStep } from './telling.ts'
 
 /** In which order the tasks of one tree take their mail. */
 export interface Order {
@@ -211,11 +211,10 @@ export class Turn {
   }
 
   async #panic(thrown: unknown, event: string): Promise<void> {
-    await this.#round.commit(this.#ledger.parked(thrown, event))
+    const parked = this.#ledger.parked(thrown, event)
+    await this.#round.commit(parked)
     this.#over = 'TASK_STOPPED'
-    const step = this.#ledger.step + 1
-    const error = asError(thrown)
-    this.#round.parts.events.emit('task.panicked', { ...this.#naming, step, error })
+    tellEnd(this.#round, { ...this.#naming, step: this.#ledger.step + 1 }, parked, asError(thrown))
   }
 
   get #naming() {

@@ -1,6 +1,6 @@
 // What is told of a step that was committed: events on the bus, after the fact.
 import type { Move } from './move.ts'
-import type { Round } from './round.ts'
+import type { Change, Round } from './round.ts'
 
 export interface Naming {
   readonly kind: string
@@ -23,4 +23,15 @@ export function tellStep(
   for (const event of emitted) events.emit('task.emitted', { ...run, type: event.type, event })
   for (const { label, value } of logged) events.emit('task.logged', { ...run, label, value })
   if (rest.status === 'done') events.emit('task.finished', { ...naming, status: 'done' })
+}
+
+/** Tells that a task cannot go on: parked, or failed towards the machine that spawned it. */
+export function tellEnd(
+  { parts: { events } }: Round,
+  naming: Naming,
+  { step }: Change,
+  error: Error,
+): void {
+  if (step?.status === 'failed') events.emit('task.finished', { ...naming, status: 'failed' })
+  else events.emit('task.panicked', { ...naming, error })
 }
