@@ -113,10 +113,10 @@ export function earliest(
   others: readonly (Cause | null)[],
   nowMs: number,
 ): Cause | null {
-  const causes: Cause[] = timers
-    .filter(({ dueAt }) => dueAt <= nowMs)
-    .map((timer) => ({ kind: 'timer', at: timer.dueAt, timer }))
-  if (mail) causes.push({ kind: 'mail', at: mail.sentAt, mail })
+  // Of one moment the mail comes first: XState empties its mailbox before any clock gets its turn.
+  const causes: Cause[] = mail ? [{ kind: 'mail', at: mail.sentAt, mail }] : []
+  for (const timer of timers)
+    if (timer.dueAt <= nowMs) causes.push({ kind: 'timer', at: timer.dueAt, timer })
   for (const other of others) if (other) causes.push(other)
   return causes.sort((a, b) => a.at - b.at)[0] ?? null
 }
