@@ -31,6 +31,7 @@ export function settle(settling: Settling): Step {
   const rest: Rest = {
     value: next.value,
     context: fold.told(next.context),
+    ...orderOf(next),
     ...historyOf(next),
     status: next.status,
     ...(next.output === undefined ? {} : { output: fold.told(next.output) }),
@@ -176,6 +177,13 @@ function custom(type: string, params: unknown, info: Asked['info'], exec: Asked[
   if (type.startsWith('xstate.')) throw new Error(`the action ${type} is not durable here`)
   if (typeof exec !== 'function') throw new Error(`the action "${type}" has no implementation`)
   return { type, params, info, exec }
+}
+
+/** A column keeps no order of keys, and without parallel states there is none to keep. */
+function orderOf({ _nodes: nodes }: any): Pick<Rest, 'order'> {
+  return nodes.some(({ type }: any) => type === 'parallel')
+    ? { order: nodes.map(({ id }: any) => id) }
+    : {}
 }
 
 function historyOf(next: any): Pick<Rest, 'history'> {

@@ -49,6 +49,8 @@ export interface Actor extends PendingEffect {
 export interface Rest {
   readonly value: StateValue
   readonly context: unknown
+  /** The active states in XState's order, where there are parallel ones: it decides who acts first. */
+  readonly order?: readonly string[]
   readonly history?: Readonly<Record<string, readonly string[]>>
   readonly status: 'active' | 'done' | 'error'
   readonly output?: unknown

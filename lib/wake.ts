@@ -20,7 +20,7 @@ export function wake(machine: AnyStateMachine, rest: Rest): any {
   let awake: any
   try {
     awake = bounded(machine).resolveState({
-      value: asWritten(machine.root, rest.value),
+      value: rest.value,
       context: rest.context,
       status: rest.status,
       historyValue: reviveHistory(machine, rest.history),
@@ -32,22 +32,26 @@ export function wake(machine: AnyStateMachine, rest: Rest): any {
     const reason = `it names the state ${JSON.stringify(rest.value)}`
     throw fault('STATE_CORRUPT', { task: machine.id, reason })
   }
+  if (rest.order) putInOrder(machine, awake, rest.order)
   // Children stand in by their addresses: enough for XState to name whom it sends to and what it stops.
   awake.children = Object.fromEntries(rest.actors.map(({ id, address }) => [id, address]))
   return awake
 }
 
-/**
- * The states in the order the machine was written. XState asks parallel regions in the order of these keys,
- * and where two of them would leave the same states the first asked wins; a JSON column keeps an order of its own.
- */
-function asWritten(node: any, value: any): any {
-  if (!isObject(value) || Array.isArray(value)) return value
-  const known = Object.keys(node?.states ?? {}).filter((key) => Object.hasOwn(value, key))
-  const keys = new Set([...known, ...Object.keys(value)])
-  return Object.fromEntries(
-    [...keys].map((key) => [key, asWritten(node?.states?.[key], (value as any)[key])]),
-  )
+/** The active states, and the keys of the value, as they were when the task came to rest. */
+function putInOrder(machine: AnyStateMachine, awake: any, order: readonly string[]): void {
+  const place = new Map(order.map((id, index) => [id, index]))
+  const placeOf = ({ id }: any) => place.get(id) ?? order.length
+  awake._nodes.sort((a: any, b: any) => placeOf(a) - placeOf(b))
+  const sorted = (node: any, value: any): any =>
+    typeof value !== 'object'
+      ? value
+      : Object.fromEntries(
+          Object.keys(value)
+            .sort((a, b) => placeOf(node.states[a]) - placeOf(node.states[b]))
+            .map((key) => [key, sorted(node.states[key], value[key])]),
+        )
+  awake.value = sorted(machine.root, awake.value)
 }
 
 function reviveHistory(machine: AnyStateMachine, history: Rest['history']): unknown {
@@ -66,7 +70,10 @@ function reviveHistory(machine: AnyStateMachine, history: Rest['history']): unkn
  */
 export function strayed(machine: AnyStateMachine, rest: Rest): string | null {
   const isAtomic = Object.keys(machine.root.states).length === 0
-  if (!(isAtomic || isStateValue(rest.value)) || !isObject(rest.context)) {
+  if (
+    !(isAtomic || (isStateValue(rest.value) && !isEmpty(rest.value))) ||
+    !isObject(rest.context)
+  ) {
     const reason = isObject(rest.context) ? 'its value is no state' : 'its context is no object'
     throw fault('STATE_CORRUPT', { task: machine.id, reason })
   }
@@ -85,13 +92,19 @@ export function strayed(machine: AnyStateMachine, rest: Rest): string | null {
 
 /** Timers of states are known by name; what a machine raises itself it may also choose to ignore. */
 const isKnown = (machine: AnyStateMachine, type: string) =>
-  !type.startsWith('xstate.after.') || machine.events.includes(type)
+  !type.startsWith('xstate.after.') || hears(machine.root, type)
+
+/** `machine.events` leaves out transitions that do nothing; their timers run all the same. */
+const hears = (node: any, type: string): boolean =>
+  node.transitions.has(type) || Object.values(node.states).some((child) => hears(child, type))
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+
+const isEmpty = (value: StateValue) => typeof value === 'object' && Object.keys(value).length === 0
 
 function isStateValue(value: unknown): value is StateValue {
   if (typeof value === 'string') return value !== '__proto__'
   if (!isObject(value) || Array.isArray(value)) return false
-  const parts = Object.entries(value)
-  return parts.length > 0 && parts.every(([key, part]) => isStateValue(key) && isStateValue(part))
+  // A region that is a leaf has an empty value.
+  return Object.entries(value).every(([key, part]) => isStateValue(key) && isStateValue(part))
 }

@@ -97,6 +97,7 @@ export class Worker {
   /** Ticks under a lease that also ends when draining has run out of patience. */
   async #tick(resourceId: string, lease: Lease): Promise<Verdict> {
     const ended = new AbortController()
+    setMaxListeners(0, ended.signal)
     const causes = [lease.signal, this.#drained.signal]
     const end = () => ended.abort(causes.find(({ aborted }) => aborted)?.reason)
     for (const cause of causes) cause.addEventListener('abort', end)

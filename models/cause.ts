@@ -113,10 +113,13 @@ export function earliest(
   others: readonly (Cause | null)[],
   nowMs: number,
 ): Cause | null {
-  const causes: Cause[] = timers
-    .filter(({ dueAt }) => dueAt <= nowMs)
-    .map((timer) => ({ kind: 'timer', at: timer.dueAt, timer }))
-  if (mail) causes.push({ kind: 'mail', at: mail.sentAt, mail })
+  // Mail from the task's own tree is part of what has happened already: XState works it off before any clock
+  // gets its turn. Of one moment, mail from outside comes before timers.
+  const causes: Cause[] = mail
+    ? [{ kind: 'mail', at: mail.sender === null ? mail.sentAt : 0, mail }]
+    : []
+  for (const timer of timers)
+    if (timer.dueAt <= nowMs) causes.push({ kind: 'timer', at: timer.dueAt, timer })
   for (const other of others) if (other) causes.push(other)
   return causes.sort((a, b) => a.at - b.at)[0] ?? null
 }

@@ -122,7 +122,7 @@ export class Kin {
   #send({ to, event: { type, ...payload } }: Sent): NewEvent {
     const isEmpty = Object.keys(payload).length === 0
     const json = isEmpty ? null : encode(payload, this.#round.parts.sealer)
-    return { ...this.#mail(to.task, type, json), recipient: to.actor }
+    return { ...this.#mail(to.task, type, json), sender: this.#stored.task, recipient: to.actor }
   }
 
   #mail(task: string, type: string, payload: Json | null): NewEvent {

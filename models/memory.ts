@@ -11,13 +11,14 @@ import type { TaskDefinition } from './kind.ts'
 
 /** @throws VALUE_NOT_STORABLE when the context holds what cannot be kept */
 export function toSnapshot(
-  { value, context, history, status, output, timers, actors }: Rest,
+  { value, context, order, history, status, output, timers, actors }: Rest,
   sealer: Sealer,
 ): Json {
   const snapshot = {
     value,
     context,
     status,
+    ...(order && { order }),
     ...(history && { history }),
     ...(output !== undefined && { output }),
     ...(timers.length > 0 && { timers }),

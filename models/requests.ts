@@ -89,7 +89,9 @@ function checkEvent({ kind, task }: Target, type: unknown): void {
   }
   const isNamed = events.some(
     (name) =>
-      name === type || name === '*' || (name.endsWith('.*') && type.startsWith(name.slice(0, -1))),
+      name === type ||
+      name === '*' ||
+      (name.endsWith('.*') && `${type}.`.startsWith(name.slice(0, -1))),
   )
   if (isNamed) return
   const near = [...events].sort((a, b) => distance(a, type) - distance(b, type))

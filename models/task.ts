@@ -15,18 +15,11 @@ import { Ledger } from './ledger.ts'
 import { Mailbox } from './mailbox.ts'
 import { awaken, type Woken } from './memory.ts'
 import { type Move, move } from './move.ts'
+import type { InTurn, Order } from './order.ts'
 import type { Desktop, Round } from './round.ts'
 import { tellEnd, tellStep } from './telling.ts'
 
-/** In which order the tasks of one tree take their mail. */
-export interface Order {
-  /** May this turn take this mail now? */
-  mayTake(turn: Turn, mail: StoredEvent): boolean
-  /** A turn has moved, or is over: those that waited for it look again. */
-  moved(turn: Turn): void
-}
-
-export class Turn {
+export class Turn implements InTurn {
   readonly #round: Round
   readonly #definition: TaskDefinition
   readonly #stored: StoredTask
@@ -37,6 +30,8 @@ export class Turn {
   readonly #mailbox: Mailbox
   /** Why it is over; its effects are told so. */
   #over: ErrorCode | null = null
+  /** Is there mail of its own tree on the way, which comes before any timer? */
+  #expects = false
 
   constructor(round: Round, stored: StoredTask, definition: TaskDefinition, order: Order) {
     this.#round = round
@@ -62,6 +57,12 @@ export class Turn {
     this.#ledger.receive(news)
     this.#bell.ring()
     return true
+  }
+
+  /** Mail is on the way, or has been looked for. */
+  expect(mail: boolean): void {
+    this.#expects = mail
+    if (!mail) this.#bell.ring()
   }
 
   /** Something it may have waited for has happened. */
@@ -96,15 +97,15 @@ export class Turn {
     while (!this.#over && !this.#round.lost) {
       if (this.#round.spent && this.#crew.running === 0) return
       if (this.#ledger.rest) this.#crew.launch(this.#ledger.rest)
-      const isHeld = this.#isHeld()
-      const cause = this.#next(isHeld)
+      const isHeld = this.#expects || this.#isHeld()
+      const cause = this.#expects ? null : this.#next(isHeld)
       if (cause) {
         await this.#take(cause)
         this.#order.moved(this)
       } else if (this.#crew.errands.hasReport) {
         await this.#crew.errands.report((trials) => this.#ledger.noted(trials))
       } else if (isHeld || this.#crew.running > 0) {
-        await this.#crew.errands.wait(nextTimerAt(this.#ledger.rest))
+        await this.#crew.errands.wait(this.#expects ? null : nextTimerAt(this.#ledger.rest))
       } else return
     }
   }
@@ -177,6 +178,7 @@ export class Turn {
     const life = this.#definition.name === LIFE ? { state: to } : {}
     const change = { ...this.#ledger.stepped(move, trials), ...life, desktop }
     const isCommitted = await this.#round.commit(change)
+    if (isCommitted) this.#order.wrote((change.sends ?? []).map(({ task }) => task))
     if (cause.kind === 'effect') this.#crew.heard(cause)
     // Overtaken by another task's change to the same field: taken again, its effect run anew.
     if (!isCommitted) return

@@ -6,9 +6,10 @@ import type { Verdict } from '../lib/contract.ts'
 import { asError } from '../lib/errors.ts'
 import { newId } from '../lib/id.ts'
 import type { TaskDefinition } from './kind.ts'
+import type { InTurn, Order } from './order.ts'
 import type { TickParts } from './parts.ts'
 import { type Round, RoundLost, RunEnded } from './round.ts'
-import { type Order, Turn } from './task.ts'
+import { Turn } from './task.ts'
 
 /** How long a task nobody here knows is left to others before it is looked at again. */
 const STRANGER_MS = 30_000
@@ -47,6 +48,7 @@ export class Turns implements Order {
       for (const id of ended) this.#turns.get(id)?.hurry('TASK_STOPPED')
       const claim = await this.#round.look()
       if (claim) await this.admit(claim)
+      for (const turn of this.#turns.values()) turn.expect(false)
     } catch (thrown) {
       this.#note(thrown)
     }
@@ -58,7 +60,7 @@ export class Turns implements Order {
   }
 
   /** Mail is taken in the order it was sent, and children begin before their parents go on: as in XState. */
-  mayTake({ task }: Turn, { id }: StoredEvent): boolean {
+  mayTake({ task }: InTurn, { id }: StoredEvent): boolean {
     for (const child of this.#round.unborn) if (parentOf(child) === task) return false
     const root = rootOf(task)
     for (const other of this.#turns.values()) {
@@ -68,7 +70,12 @@ export class Turns implements Order {
     return true
   }
 
-  moved({ task }: Turn): void {
+  wrote(tasks: readonly string[]): void {
+    if (tasks.length === 0) return
+    for (const turn of this.#turns.values()) if (tasks.includes(turn.task)) turn.expect(true)
+  }
+
+  moved({ task }: InTurn): void {
     if (this.#turns.size < 2) return
     const root = rootOf(task)
     for (const other of this.#turns.values()) if (rootOf(other.task) === root) other.nudge()

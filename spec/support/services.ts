@@ -69,8 +69,9 @@ export const hasRedis = (): boolean => folderOf('redis-server') !== null
 /**
  * Starts a PostgreSQL of our own on a free port: superuser `postgres`, database `postgres`.
  * PostgreSQL refuses to run as root, so under root it is started as the user `postgres`.
+ * @param more settings on top of its defaults, as `name=value`
  */
-export async function startPrivatePostgres(): Promise<PrivateServer> {
+export async function startPrivatePostgres(more: readonly string[] = []): Promise<PrivateServer> {
   const binaries = postgresFolder()
   if (binaries === null)
     throw new Error('There is no postgres on this machine: install postgresql.')
@@ -82,7 +83,7 @@ export async function startPrivatePostgres(): Promise<PrivateServer> {
   const port = await freePort()
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
   const own = ['listen_addresses=127.0.0.1', `unix_socket_directories=${folder}`]
-  const args = [...own, 'max_connections=300'].flatMap((setting) => ['-c', setting])
+  const args = [...own, 'max_connections=300', ...more].flatMap((setting) => ['-c', setting])
   const command = join(binaries, 'postgres')
   const all = ['-D', data, '-p', String(port), ...args]
   const ready = () => answersSql(url)

@@ -5,8 +5,11 @@ import fc from 'fast-check'
 import { decode, encode, Ref, type Sealer } from '../../lib/codec.ts'
 import { EscapementError } from '../../lib/errors.ts'
 import { Keyring } from '../../lib/keyring.ts'
-import { Secret, secretOf } from '../../lib/secret.ts'
+import { secretOf } from '../../lib/secret.ts'
+import { bare } from './bare.ts'
 import { assert } from './suite.ts'
+
+export { bare }
 
 const NOW_MS = Date.UTC(2026, 0, 1)
 const ring = Keyring.parse(Keyring.generate())
@@ -19,17 +22,6 @@ export const sealer: Sealer = {
 /** To JSON, to text, and all the way back. */
 export const through = (value: unknown) =>
   decode(JSON.parse(JSON.stringify(encode(value, sealer))), sealer)
-
-/** Deep equality sees nothing inside a Secret, so they are opened first, on both sides. */
-export function bare(value: unknown): unknown {
-  if (value instanceof Secret) return { secret: bare(value.reveal()) }
-  if (Array.isArray(value)) return value.map(bare)
-  if (value instanceof Map) return new Map([...value].map(([key, item]) => [bare(key), bare(item)]))
-  if (value instanceof Set) return new Set([...value].map(bare))
-  if (Object.getPrototypeOf(value ?? 0) !== Object.prototype) return value
-  const entries = Object.entries(value as object).filter(([, item]) => item !== undefined)
-  return Object.fromEntries(entries.map(([key, item]) => [key, bare(item)]))
-}
 
 export const same = (left: unknown, right: unknown) => isDeepStrictEqual(bare(left), bare(right))
 

@@ -1,0 +1,19 @@
+// The order in which the tasks of one tree go on. Types only.
+import type { StoredEvent } from '../lib/claim.ts'
+
+/** What others of its tree see of a turn. */
+export interface InTurn {
+  readonly task: string
+  /** The mail it would take next. */
+  readonly nextMail: StoredEvent | undefined
+}
+
+/** In which order the tasks of one tree take their mail. */
+export interface Order {
+  /** May this turn take this mail now? */
+  mayTake(turn: InTurn, mail: StoredEvent): boolean
+  /** A turn has moved, or is over: those that waited for it look again. */
+  moved(turn: InTurn): void
+  /** These tasks have been sent mail they have yet to see. */
+  wrote(tasks: readonly string[]): void
+}
