@@ -81,7 +81,7 @@ const PLANTED: readonly [breach: string, sql: string, said: RegExp][] = [
   ],
   [
     'an effect that never was',
-    `UPDATE transitions SET snapshot = jsonb_set(snapshot, '{effects,0,armedAt}', '9')
+    `UPDATE transitions SET snapshot = jsonb_set(snapshot, '{actors,0,armedAt}', '9')
      WHERE task_id = ${CLIMB} AND step = 3`,
     /without their effect/,
   ],

@@ -62,7 +62,7 @@ const QUESTIONS: Readonly<Record<string, string>> = {
 export const COMMITTED_KEYS = `
   SELECT x.task_id || ':' || (e->>'armedAt') || ':' || (e->>'id') AS key
   FROM transitions x JOIN transitions b ON b.task_id = x.task_id AND b.step = x.base,
-       jsonb_array_elements(b.snapshot->'effects') AS e
+       jsonb_path_query(b.snapshot, '$.actors[*] ? (@.kind == "effect" && !exists(@.ended))') AS e
   WHERE x.event = 'xstate.done.actor.' || (e->>'id')`
 
 /** Effects of a vessel that lead to a step: five rungs, a knock and a ring. */
