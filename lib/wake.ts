@@ -80,5 +80,10 @@ function isStateValue(value: unknown): value is StateValue {
   if (typeof value === 'string') return value !== '__proto__'
   if (!isObject(value) || Array.isArray(value)) return false
   const parts = Object.entries(value)
-  return parts.length > 0 && parts.every(([key, part]) => isStateValue(key) && isStateValue(part))
+  const isPart = (part: unknown) => isPlainRegion(part) || isStateValue(part)
+  return parts.length > 0 && parts.every(([key, part]) => isStateValue(key) && isPart(part))
 }
+
+/** A region of a parallel state that has no states of its own. */
+const isPlainRegion = (value: unknown): boolean =>
+  isObject(value) && !Array.isArray(value) && Object.keys(value).length === 0
