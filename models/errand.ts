@@ -41,7 +41,7 @@ export class Errand {
     this.trial = trial
     this.runnable = runnable
     this.desktop = round.open()
-    this.key = `${taskId}:${effect.armedAt}:${effect.id}${trial.round > 0 ? `:${trial.round}` : ''}`
+    this.key = `${taskId}:${effect.armedAt}:${effect.keyId ?? effect.id}${trial.round > 0 ? `:${trial.round}` : ''}`
     this.startedAt = round.time.monotonic()
     this.#round = round
     this.#onEnd = onEnd
@@ -75,7 +75,8 @@ export class Errand {
 
   async #work(): Promise<Ending> {
     const { input } = this.effect
-    const { resource } = this.desktop
+    const { resource, outbox } = this.desktop
+    const { time } = this.#round
     const { attempt } = this.trial
     const { signal } = this.#controller
     const again = (after: number | string) => new Again(after)
@@ -87,6 +88,8 @@ export class Errand {
         attempt,
         signal,
         again,
+        now: () => time.now(),
+        note: (text: string) => outbox.note(text),
       })
       if (output instanceof Again) return { kind: 'again', afterMs: output.afterMs }
       return { kind: 'output', output }

@@ -22,7 +22,7 @@ import { FIRST, type Trial, type Trials } from './memory.ts'
 import type { Round } from './round.ts'
 
 /** One incarnation of an effect: the same state entered again has another. */
-const incarnation = ({ id, armedAt }: PendingEffect) => `${id}@${armedAt}`
+const incarnation = ({ id, keyId = id, armedAt }: PendingEffect) => `${keyId}@${armedAt}`
 
 export class Errands {
   readonly #round: Round
