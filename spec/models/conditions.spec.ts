@@ -1,3 +1,4 @@
+// timeout: 180s
 // Conditions: tasks that run while something holds, decided in the commit that makes it hold.
 import * as z from 'zod'
 import { field, Resource, steps, task } from '../../bin/index.ts'

@@ -1,4 +1,4 @@
-// timeout: 120s
+// timeout: 300s
 // Repeating tasks: slots that are anchored, taken once, and never stop in silence.
 import { Resource, steps, task } from '../../bin/index.ts'
 import { type Cadence, cadenceOf, type Plan, resumed, take } from '../../models/cadence.ts'
@@ -160,7 +160,7 @@ test('resources are spread, each at its own distance', async () => {
 })
 
 test('it ends after many looks and another goes on in the same commit', {
-  deadlineMs: 90_000,
+  deadlineMs: 180_000,
 }, async () => {
   const solo = await on.app.create(Solo, {})
   await solo.start()
@@ -262,7 +262,7 @@ test('a schedule a deploy adds is begun, one it takes away ends', async () => {
   await house.close()
 })
 
-test('a crash at any call costs no slot and doubles none', { deadlineMs: 90_000 }, async () => {
+test('a crash at any call costs no slot and doubles none', { deadlineMs: 180_000 }, async () => {
   const time = new FakeTime()
   const PACE = 200
   class Crashing extends Resource {
