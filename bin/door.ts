@@ -108,7 +108,7 @@ export class Door {
     const app = await App.open({ ...file.definition, ...options, config, time, actor })
     try {
       const { database, keyring } = app.rooms
-      const query = new Query({ knex: database.knex, keyring, time })
+      const query = new Query({ knex: database.knex, keyring, time, registry: app.registry })
       await work({ app, file, config, query, time })
     } finally {
       await app.close()

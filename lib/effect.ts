@@ -33,6 +33,10 @@ export interface Work<R = any, I = any> {
   heartbeat(): void
   /** Answer with this to be run again later, in the same state, without that counting as a failure. */
   again(after: Duration): Again
+  /** What time it is, by the database's clock: milliseconds since 1970. */
+  now(): number
+  /** A message for the history, on the line of the step the effect leads to. Cut at 1,000 letters. */
+  note(text: string): void
 }
 
 export interface EffectOptions {
@@ -160,6 +164,8 @@ export class Again {
 export interface ActionWork<R = any> {
   readonly resource: R
   readonly key: string
+  /** A message for the history, on the line of this step. Cut at 1,000 letters. */
+  note(text: string): void
 }
 
 /**

@@ -107,6 +107,20 @@ export interface EventTable {
     isLast: boolean
     error: Error
   }
+  /** A condition of a task threw, or answered with something else than yes or no: it counts as no. */
+  'condition.failed': {
+    kind: string
+    resourceId: string
+    task: string
+    condition: 'shouldStart' | 'shouldStop'
+    error: Error
+  }
+  /** Finished runs of a task were removed for their age. */
+  'runs.removed': { kind: string; task: string; count: number }
+  /** A finished run was kept, because its `gc.each` threw. */
+  'run.kept': { kind: string; resourceId: string; taskId: string; task: string; error: Error }
+  /** What the house does now and then did not work; it is done again. */
+  'steward.failed': { error: Error }
   'unit.fenced': { resourceId: string; taskId: string | null; fence: number }
   'unit.desynchronized': { resourceId: string; taskId: string | null; step: number }
   'store.retried': { error: Error }

@@ -22,9 +22,9 @@ export class Postman {
        SELECT v.id, t.id, v.type, v.payload, v."dedupKey", v.sender, v.recipient, v.actor, v.reason, $3, ${NOW},
          to_timestamp(v."expiresAt" / 1000.0)
        FROM ROWS FROM (json_to_recordset($1) AS (id uuid, "resourceId" uuid, task text, type text, payload jsonb,
-         "dedupKey" text, sender text, recipient text, "expiresAt" double precision, actor text, reason text))
-         WITH ORDINALITY AS v(id, "resourceId", task, type, payload, "dedupKey", sender, recipient, "expiresAt", actor, reason, nth)
-       JOIN tasks t ON t.resource_id = v."resourceId" AND t.name = v.task AND t.finished_at IS NULL ORDER BY nth
+         "dedupKey" text, sender text, recipient text, "expiresAt" double precision, actor text, reason text, was text[]))
+         WITH ORDINALITY AS v(id, "resourceId", task, type, payload, "dedupKey", sender, recipient, "expiresAt", actor, reason, was, nth)
+       JOIN tasks t ON t.resource_id = v."resourceId" AND (t.name = v.task OR t.name = ANY(v.was)) AND t.finished_at IS NULL ORDER BY nth
        ON CONFLICT DO NOTHING RETURNING task_id AS "taskId"`,
       entry.unit.id,
     )

@@ -32,6 +32,8 @@ export interface PendingEffect {
   readonly src: string
   readonly input: unknown
   readonly armedAt: number
+  /** The id it had when its key was made, if its state was renamed since. */
+  readonly keyId?: string
 }
 
 /** An actor the machine has invoked or spawned: a task of its own, or an effect the worker runs. */

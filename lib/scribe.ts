@@ -60,7 +60,7 @@ export class Scribe {
 
   /** A patch, key by key: two writers of different fields do not undo one another. */
   async #fields(
-    { resourceId, set, unset, aside, state, author }: FieldChange,
+    { resourceId, set, unset, aside, state, kind, author }: FieldChange,
     unitId: string,
   ): Promise<void> {
     const names = [...Object.keys(set), ...unset]
@@ -69,7 +69,7 @@ export class Scribe {
       `WITH changed AS (
          UPDATE resources SET fields = (fields || $3::jsonb) - $4::text[], version = version + 1,
            lost_and_found = nullif((coalesce(lost_and_found, '{}') || $5::jsonb) - $6::text[], '{}'),
-           state = coalesce($7, state), updated_at = ${NOW} WHERE id = $1 RETURNING id, version)
+           state = coalesce($7, state), kind = coalesce($11, kind), updated_at = ${NOW} WHERE id = $1 RETURNING id, version)
        INSERT INTO changes (resource_id, version, event, fields, actor, reason, unit_id, at)
        SELECT id, version, '__set__', $6::text[], $8, $9, $10, ${NOW} FROM changed WHERE $8::text IS NOT NULL`,
       [
@@ -83,6 +83,7 @@ export class Scribe {
         author?.actor ?? null,
         author?.reason ?? null,
         unitId,
+        kind ?? null,
       ],
     )
   }
@@ -92,9 +93,9 @@ export class Scribe {
     await this.#table.rows(
       rows,
       `UPDATE tasks t SET step = v.step, rest_step = v."restStep", status = v.status, state = v.state,
-         tries = v.tries, system = v.system, machine_version = coalesce(v.version, machine_version), moved_at = ${NOW}, finished_at = CASE WHEN v.finished THEN ${NOW} END
+         tries = v.tries, system = v.system, name = coalesce(v.name, t.name), machine_version = coalesce(v.version, machine_version), moved_at = ${NOW}, finished_at = CASE WHEN v.finished THEN ${NOW} END
        FROM json_to_recordset($1) AS v("taskId" uuid, step integer, "restStep" integer, status text,
-         state text, tries jsonb, finished boolean, system jsonb, version text)
+         state text, tries jsonb, finished boolean, system jsonb, version text, name text)
        WHERE t.id = v."taskId"`,
     )
   }
@@ -103,10 +104,10 @@ export class Scribe {
     await this.#table.rows(
       lines,
       `INSERT INTO transitions (task_id, step, base, from_state, to_state, event, payload, snapshot,
-         actor, reason, fence, unit_id, at)
-       SELECT "taskId", step, base, "from", "to", event, payload, snapshot, actor, reason, fence, "unitId", ${NOW}
+         actor, reason, message, fence, unit_id, at)
+       SELECT "taskId", step, base, "from", "to", event, payload, snapshot, actor, reason, message, fence, "unitId", ${NOW}
        FROM json_to_recordset($1) AS v("taskId" uuid, step integer, base integer, "from" text, "to" text,
-         event text, payload jsonb, snapshot jsonb, actor text, reason text, fence bigint, "unitId" uuid)`,
+         event text, payload jsonb, snapshot jsonb, actor text, reason text, message text, fence bigint, "unitId" uuid)`,
     )
   }
 
@@ -122,11 +123,13 @@ export class Scribe {
   /** Direct: the step moves on, so a worker in the middle of this task loses its compare-and-set. */
   async #stops(entry: Entry): Promise<void> {
     for (const stop of entry.unit.stops ?? []) {
-      const { resourceId, task, except, actor, reason, beneath = false } = stop
+      const { resourceId, task, except, actor, reason, beneath = false, was = [] } = stop
+      const names = task === null ? null : [task, ...was]
       const { rows } = await this.#runner.query(
         `WITH live AS (
            SELECT id, step, state FROM tasks WHERE resource_id = $1 AND finished_at IS NULL
-             AND ($3::text IS NULL OR (name = $3 AND NOT $8) OR starts_with(name, $3 || '/'))
+             AND ($3::text[] IS NULL OR (name = ANY($3) AND NOT $8)
+                  OR EXISTS (SELECT 1 FROM unnest($3) AS root WHERE starts_with(tasks.name, root || '/')))
              AND ($4::text IS NULL OR NOT (name = $4 OR starts_with(name, $4 || '/')))
            ORDER BY id FOR NO KEY UPDATE),
          moved AS (
@@ -135,7 +138,7 @@ export class Scribe {
            FROM live WHERE t.id = live.id)
          INSERT INTO transitions (task_id, step, from_state, to_state, event, actor, reason, unit_id, at)
          SELECT id, step + 1, state, '__stop__', '__stop__', $5, $6, $7, ${NOW} FROM live RETURNING task_id`,
-        [resourceId, this.#moment.nowMs, task, except, actor, reason, entry.unit.id, beneath],
+        [resourceId, this.#moment.nowMs, names, except, actor, reason, entry.unit.id, beneath],
       )
       entry.stopped += rows.length
       await this.#clearAway(rows.map(({ task_id }) => task_id))
@@ -151,8 +154,10 @@ export class Scribe {
       wanted.map(({ run }) => run),
       `INSERT INTO tasks (id, resource_id, name, machine_version, step, rest_step, status, state, origin, started_at, moved_at)
        SELECT v.id, v."resourceId", v.task, v.version, 0, 0, 'running', '__new__', v.origin, ${NOW}, ${NOW}
-       FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, task text, version text, "evenStopped" boolean, origin jsonb)
+       FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, task text, version text, "evenStopped" boolean, origin jsonb, was text[])
        JOIN resources r ON r.id = v."resourceId" AND (v."evenStopped" OR r.state NOT IN ('stopping', '__stop__'))
+       WHERE v.was IS NULL OR NOT EXISTS (
+         SELECT 1 FROM tasks o WHERE o.resource_id = v."resourceId" AND o.finished_at IS NULL AND o.name = ANY(v.was))
        FOR SHARE OF r
        ON CONFLICT DO NOTHING
        RETURNING id AS "taskId", resource_id AS "resourceId"`,

@@ -49,9 +49,16 @@ export interface StepChange {
   readonly finished: boolean
   /** The actors of this task that can be found by a system id: id, task and actor of each. */
   readonly system: Json | null
+  /** The name of the task, when the run is stored under an old one and nothing knows it by that. */
+  readonly name?: string
   /** The version of the machine that holds the snapshot; as it was unless told. */
   readonly version?: string
   readonly transition: TransitionRow | null
+}
+
+/** Old names of a task, under which a run of it may still live. */
+export interface Renamed {
+  readonly was?: readonly string[]
 }
 
 /** One line of a task's history. */
@@ -63,6 +70,8 @@ export interface TransitionRow extends Author {
   readonly event: string
   readonly payload: Json | null
   readonly snapshot: Json | null
+  /** What the code of the step had to say. */
+  readonly message?: string
 }
 
 /** Changed fields of one resource; `version` null means: whatever it is now. */
@@ -74,6 +83,8 @@ export interface FieldChange {
   readonly aside: Readonly<Record<string, unknown>>
   readonly version: number | null
   readonly state?: string
+  /** The name of its type, when it is stored under an old one. */
+  readonly kind?: string
   /** Who set them, when it was not a step. */
   readonly author?: Author
 }
@@ -85,7 +96,7 @@ export interface NewResource extends Author {
   readonly fields: Readonly<Record<string, Json>>
 }
 
-export interface NewRun extends Author {
+export interface NewRun extends Author, Renamed {
   readonly id: string
   readonly resourceId: string
   readonly task: string
@@ -96,7 +107,7 @@ export interface NewRun extends Author {
   readonly args: Json | null
 }
 
-export interface NewEvent extends Author {
+export interface NewEvent extends Author, Renamed {
   /** Sent twice under one id is sent once: a commit of unknown end may be repeated. */
   readonly id: string
   readonly resourceId: string
@@ -111,7 +122,7 @@ export interface NewEvent extends Author {
   readonly recipient: string | null
 }
 
-export interface RunStop extends Author {
+export interface RunStop extends Author, Renamed {
   readonly resourceId: string
   /** Null stops every task of the resource but `except`. */
   readonly task: string | null

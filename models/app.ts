@@ -81,10 +81,10 @@ export class App {
       events: parts.events,
       toldMs: config.toldMs,
     })
-    this.history = new History(database.knex)
+    this.history = new History(database.knex, parts.registry)
     const requests = { time: parts.time, sealer: this.#sealer, actor: options.actor ?? 'app' }
     const push = (tickets: readonly Ticket[]) => this.#push(tickets)
-    this.#desk = new Desk({ store: this.store, knex: database.knex, requests, push })
+    this.#desk = new Desk({ ...parts, store: this.store, knex: database.knex, requests, push })
     const { registry } = parts
     this.#library = new Library({
       knex: database.knex,

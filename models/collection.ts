@@ -32,11 +32,18 @@ export class Collection<C extends ResourceClass> implements Many<C> {
     const equal = Object.fromEntries(
       Object.entries(fields).map(([name, value]) => [name, this.#parts.encode(name, value)]),
     )
+    const namesOf = (name: string) => this.#parts.kinds[0]?.fields.namesOf(name) ?? [name]
     const narrow = (query: Knex.QueryBuilder) => {
       if (state !== undefined) query.where('state', state as string)
       if (parentId !== undefined) query.where('parent_id', parentId as string)
-      if (Object.keys(equal).length > 0)
-        query.whereRaw('fields @> ?::jsonb', [JSON.stringify(equal)])
+      for (const [name, value] of Object.entries(equal)) {
+        const [today, ...was] = namesOf(name).map((one) => JSON.stringify({ [one]: value }))
+        query.where((either) => {
+          either.whereRaw('fields @> ?::jsonb', [today as string])
+          for (const old of was)
+            either.orWhereRaw('(fields @> ?::jsonb AND NOT fields \\? ?)', [old, name])
+        })
+      }
     }
     return collect(this.#parts, [...this.#narrowings, narrow])
   }
@@ -91,7 +98,7 @@ export class Collection<C extends ResourceClass> implements Many<C> {
   #query(): Knex.QueryBuilder {
     const query = this.#parts.knex('resources').whereIn(
       'kind',
-      this.#parts.kinds.map(({ name }) => name),
+      this.#parts.kinds.flatMap(({ names }) => names),
     )
     for (const narrow of this.#narrowings) narrow(query)
     return query

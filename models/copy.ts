@@ -76,7 +76,11 @@ export class Copy implements Backing {
   save = async (because: Because): Promise<void> => {
     const fields = this.#view.change()
     if (!fields) return
-    await this.#parts.desk.save(fields, because)
+    const { id: resourceId, kind, parentId, state } = this
+    const read = (name: string) => this.#view.read(name)
+    const renamed = this.#parts.row.kind === kind.name ? {} : { kind: kind.name }
+    const seen = { resourceId, kind, parentId, state, read }
+    await this.#parts.desk.save({ ...fields, ...renamed }, seen, because)
     this.#sheet.committed(fields)
     this.#view = this.#sheet.view()
   }

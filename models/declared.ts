@@ -1,12 +1,57 @@
 // A declared task: a machine, and how the house is to treat its runs.
 // Promise: a bare machine is a task with every option at its default.
 import { isMachine } from '../lib/blueprint.ts'
+import type { Duration } from '../lib/duration.ts'
 import type { AnyStateMachine, Rest } from '../lib/machine.ts'
 
 /** What a snapshot of the version it is named by becomes in the next. */
 export type Migrations = Readonly<Record<string, (rest: Rest) => Partial<Rest>>>
 
-export interface TaskOptions {
+/** What `new` is handed, before the machine's first step. */
+export interface NewWork {
+  /** The resource; fields set here are committed with the first step. */
+  readonly resource: any
+  /** What the run was started with. */
+  readonly input: any
+  /** Idempotency key, the same on every attempt. */
+  readonly key: string
+  /** A message for the line of the first step in the history. */
+  note(text: string): void
+}
+
+/** A finished run about to be removed. */
+export interface EndedRun {
+  readonly kind: string
+  readonly resourceId: string
+  readonly taskId: string
+  readonly task: string
+  readonly status: string
+  readonly state: string
+  readonly step: number
+  readonly finishedAt: number
+}
+
+/** Whether the conditions of a task hold. They look at the fields and the state, and answer at once. */
+export interface Conditions {
+  /** While this holds and no run lives, one is started. */
+  readonly shouldStart?: (resource: any) => boolean
+  /** While this holds, a live run is stopped; a text is the reason. It wins over `shouldStart`. */
+  readonly shouldStop?: (resource: any) => boolean | string
+}
+
+/** When a task is run again and again. */
+export interface Repetition {
+  /** The pace of the slots: '1h', or milliseconds. The first is when the resource first reaches `running`. */
+  readonly every?: Duration
+  /** A slot that comes while a run lives: it passes (default), one is remembered, or the run is stopped for it. */
+  readonly overlap?: 'skip' | 'queue' | 'replace'
+  /** Slots nobody was there for: one run for all of them (default), none, or one for each, oldest first. */
+  readonly missed?: 'once' | 'skip' | 'all'
+  /** Resources are spread over this time after each slot, each always at the same distance. */
+  readonly jitter?: Duration
+}
+
+export interface TaskOptions extends Repetition, Conditions {
   /**
    * Snapshots of older versions, oldest first: each function takes what rests under the version it is named by to the
    * next one named, the last to the machine's own `version`.
@@ -14,6 +59,17 @@ export interface TaskOptions {
   readonly migrate?: Migrations
   /** The same for the machines it invokes or spawns, by the name of the actor. */
   readonly actors?: Readonly<Record<string, Pick<TaskOptions, 'migrate'>>>
+  /** Names the task had before; runs stored under them are runs of this task. */
+  readonly was?: readonly string[]
+  /** States that were renamed or moved: the old path to the new one. */
+  readonly states?: Readonly<Record<string, string>>
+  /** Runs before the machine's first step, at least once; its answer is the machine's input. */
+  readonly new?: (work: NewWork) => unknown
+  /** Finished runs older than this are removed; `each` is called before, and keeps the run when it throws. */
+  readonly gc?: {
+    readonly after: Duration
+    readonly each?: (run: EndedRun) => void | Promise<void>
+  }
 }
 
 const DECLARED = Symbol('escapement.task')

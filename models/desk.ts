@@ -3,19 +3,42 @@
 import type { Ticket } from '../lib/contract.ts'
 import type { Knex } from '../lib/database.ts'
 import { fault } from '../lib/errors.ts'
+import type { Events } from '../lib/events.ts'
 import { newId } from '../lib/id.ts'
 import type { Store } from '../lib/store.ts'
 import type { FieldChange, Outcome, Unit } from '../lib/unit.ts'
 import type { Kind } from './kind.ts'
-import { authorOf, newEvent, newResource, newRun, type RequestParts } from './requests.ts'
+import { fromSnapshot } from './memory.ts'
+import type { Seen } from './onlooker.ts'
+import { withNews, withReflexes } from './reflexes.ts'
+import { repeaterOf } from './repeater.ts'
+import {
+  authorOf,
+  newEvent,
+  newResource,
+  newRun,
+  newStop,
+  type RequestParts,
+  stopAllOf,
+} from './requests.ts'
 import { Rewinder } from './rewinder.ts'
 import { runInfo } from './row.ts'
-import type { Because, EventInput, RunInfo, SendOptions, Started, Target, Verbs } from './verbs.ts'
+import type {
+  Because,
+  EventInput,
+  RunInfo,
+  Schedule,
+  SendOptions,
+  Started,
+  Target,
+  Verbs,
+} from './verbs.ts'
 
 export interface DeskParts {
   readonly store: Pick<Store, 'commit'>
   readonly knex: Knex
   readonly requests: RequestParts
+  readonly events: Events
   push(tickets: readonly Ticket[]): Promise<void>
 }
 
@@ -43,24 +66,15 @@ export class Desk implements Verbs {
     throw fault('RESOURCE_UNKNOWN', { kind: kind.name, id })
   }
 
-  async stop({ kind, resourceId, task }: Target, because: Because): Promise<boolean> {
-    const stop = {
-      resourceId,
-      task: kind.task(task).name,
-      except: null,
-      ...authorOf(because, this.#parts.requests),
-    }
-    const { stopped } = await this.commit({ stops: [stop] }, resourceId)
-    return stopped > 0
+  async stop(target: Target, because: Because): Promise<boolean> {
+    const stop = newStop(this.#parts.requests, target, because)
+    const { kind, resourceId } = target
+    const unit = withNews(this.#parts.requests, kind, resourceId, { stops: [stop] })
+    return (await this.commit(unit, resourceId)).stopped > 0
   }
 
   async stopAll(_kind: Kind, resourceId: string, because: Because): Promise<number> {
-    const stop = {
-      resourceId,
-      task: null,
-      except: 'life',
-      ...authorOf(because, this.#parts.requests),
-    }
+    const stop = stopAllOf(this.#parts.requests, resourceId, because)
     return (await this.commit({ stops: [stop] }, resourceId)).stopped
   }
 
@@ -109,10 +123,34 @@ export class Desk implements Verbs {
     const row = await this.#parts
       .knex('tasks')
       .leftJoin('dues', 'dues.task_id', 'tasks.id')
-      .where({ 'tasks.resource_id': resourceId, name: kind.task(task).name })
+      .where({ 'tasks.resource_id': resourceId })
+      .whereIn('name', kind.namesOf(task))
       .orderBy([{ column: 'finished_at', order: 'desc', nulls: 'first' }])
       .first('tasks.*', 'dues.due_at')
     return row ? runInfo(row) : null
+  }
+
+  /** Where the schedule of a task is: the latest plan one of its runs has kept. @throws TASK_UNKNOWN */
+  async schedule({ kind, resourceId, task }: Target): Promise<Schedule | null> {
+    const name = repeaterOf(kind.task(task).name)
+    const rows: any[] = await this.#parts
+      .knex('tasks')
+      .join('transitions', (join) =>
+        join.on('transitions.task_id', 'tasks.id').andOn('transitions.step', 'tasks.rest_step'),
+      )
+      .where({ 'tasks.resource_id': resourceId })
+      .whereIn('name', kind.namesOf(name))
+      .whereNotNull('snapshot')
+      .orderBy('started_at', 'desc')
+      .orderBy('tasks.id', 'desc')
+      .limit(2)
+      .select('snapshot', 'status')
+    for (const { snapshot, status } of rows) {
+      const { context } = fromSnapshot(snapshot, this.#parts.requests.sealer, name)
+      const { plan } = context as { plan: Schedule['plan'] | null }
+      if (plan) return { plan, isDone: status === 'done' }
+    }
+    return null
   }
 
   /** @returns the new resource's id. @throws FIELDS_INVALID, FIELD_UNKNOWN, RESOURCE_UNKNOWN for the parent */
@@ -132,11 +170,12 @@ export class Desk implements Verbs {
   }
 
   /** Writes fields that were set from outside. @throws DESYNCHRONIZED when they were changed since they were read */
-  async save(fields: FieldChange, because: Because): Promise<void> {
-    await this.commit(
-      { fields: { ...fields, author: authorOf(because, this.#parts.requests) } },
-      null,
-    )
+  async save(fields: FieldChange, seen: Seen, because: Because): Promise<void> {
+    const author = authorOf(because, this.#parts.requests)
+    const saved: Pick<Unit, 'fields' | 'starts' | 'stops'> = { fields: { ...fields, author } }
+    const unit = withReflexes(this.#parts, seen, saved)
+    const isMoving = (unit.starts ?? []).length + (unit.stops ?? []).length > 0
+    await this.commit(unit, isMoving ? seen.resourceId : null)
   }
 
   /**
@@ -167,7 +206,8 @@ export class Desk implements Verbs {
     return (
       (await this.#parts
         .knex('resources')
-        .where({ id: resourceId, kind: kind.name })
+        .where({ id: resourceId })
+        .whereIn('kind', kind.names)
         .first('id')) !== undefined
     )
   }

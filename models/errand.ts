@@ -54,7 +54,7 @@ export class Errand {
     this.trial = trial
     this.runnable = runnable
     this.desktop = round.open()
-    this.key = `${taskId}:${effect.armedAt}:${effect.id}${trial.round > 0 ? `:${trial.round}` : ''}`
+    this.key = `${taskId}:${effect.armedAt}:${effect.keyId ?? effect.id}${trial.round > 0 ? `:${trial.round}` : ''}`
     this.startedAt = time.monotonic()
     this.since = trial.since ?? time.now()
     this.report = new Report(time, onReport)
@@ -125,6 +125,8 @@ export class Errand {
       },
       heartbeat: () => this.#watch.heard(),
       again: (after) => new Again(after),
+      now: () => this.#round.time.now(),
+      note: (text) => this.desktop.outbox.note(text),
     }
   }
 }

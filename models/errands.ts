@@ -17,7 +17,7 @@ import { FIRST, type Trial, type Trials } from './memory.ts'
 import type { Change, Round } from './round.ts'
 
 /** One incarnation of an effect: the same state entered again has another. */
-const incarnation = ({ id, armedAt }: PendingEffect) => `${id}@${armedAt}`
+const incarnation = ({ id, keyId = id, armedAt }: PendingEffect) => `${keyId}@${armedAt}`
 
 /** Of an effect the machine has no more: it fails once. */
 const GONE: EffectPolicy = {

@@ -5,11 +5,18 @@ import type * as z from 'zod'
 import { decode, encode, type Json, Ref, type Sealer } from '../lib/codec.ts'
 import { fault } from '../lib/errors.ts'
 import { Secret, secretOf } from '../lib/secret.ts'
+import { Names } from './names.ts'
 
 /** One declared field. `T` is what reading it gives. */
 export interface Field<T = any> {
   readonly schema: z.ZodType<T>
   readonly isSecret: boolean
+  readonly was?: readonly string[]
+}
+
+export interface FieldOptions {
+  /** Names the field had before; values stored under them are its values. */
+  readonly was?: readonly string[]
 }
 
 export type FieldMap = Readonly<Record<string, Field>>
@@ -29,32 +36,52 @@ export type Inputs<F extends FieldMap> = {
 /** Declares a field. */
 export function field<S extends z.ZodType>(
   schema: S,
+  options: FieldOptions = {},
 ): { readonly schema: S; readonly isSecret: false } & Field<z.output<S>> {
-  return { schema, isSecret: false } as never
+  return { schema, isSecret: false, ...options } as never
 }
 
 /** Declares a field whose value is encrypted at rest and masked wherever a resource is shown. */
 export function secret<S extends z.ZodType>(
   schema: S,
+  options: FieldOptions = {},
 ): { readonly schema: S; readonly isSecret: true } & Field<z.output<S>> {
-  return { schema, isSecret: true } as never
+  return { schema, isSecret: true, ...options } as never
 }
 
 /** A reference to another resource, to be kept in a field or a context. */
 export const resourceRef = (kind: string, id: string) => new Ref('resource', kind, id)
 
+/** Stored columns, sorted. `renamed` are the old names under which known ones are stored. */
+export interface Sorted {
+  readonly known: Record<string, unknown>
+  readonly renamed: string[]
+  readonly aside: Record<string, unknown>
+}
+
 /** The fields of one kind of resource: checks, encodes and decodes. */
 export class FieldSet {
   readonly kind: string
   readonly #fields: ReadonlyMap<string, Field>
+  readonly #names: Names
 
+  /** @throws NAME_TAKEN for an old name that is in use */
   constructor(kind: string, fields: FieldMap) {
     this.kind = kind
     this.#fields = new Map(Object.entries(fields))
+    this.#names = new Names(
+      [...this.#fields].map(([name, { was }]) => [name, was ?? []]),
+      (name, why) => fault('NAME_TAKEN', { kind, what: 'field', name, why }),
+    )
   }
 
   get names(): string[] {
     return [...this.#fields.keys()]
+  }
+
+  /** The name of a field, and all it had before. */
+  namesOf(name: string): string[] {
+    return this.#names.all(name)
   }
 
   isSecret(name: string): boolean {
@@ -98,16 +125,25 @@ export class FieldSet {
     return this.#find(name).isSecret && value instanceof Secret ? value.reveal() : value
   }
 
-  /** Parts stored columns into those the code knows and those it does not. */
-  sort(stored: Readonly<Record<string, unknown>>): {
-    known: Record<string, unknown>
-    aside: Record<string, unknown>
-  } {
-    const known: Record<string, unknown> = {}
-    const aside: Record<string, unknown> = {}
-    for (const [name, json] of Object.entries(stored))
-      (this.#fields.has(name) ? known : aside)[name] = json
-    return { known, aside }
+  /** Parts stored columns into those the code knows, those it knows by another name now, and those it does not. */
+  sort(stored: Readonly<Record<string, unknown>>): Sorted {
+    const sorted: Sorted = { known: {}, renamed: [], aside: {} }
+    for (const [stale, json] of Object.entries(stored)) {
+      const name = this.#names.today(stale)
+      if (!this.#fields.has(name)) sorted.aside[stale] = json
+      else if (name === stale) sorted.known[name] = json
+      else if (Object.hasOwn(stored, name)) sorted.aside[stale] = json
+      else {
+        sorted.known[name] ??= json
+        sorted.renamed.push(stale)
+      }
+    }
+    return sorted
+  }
+
+  /** The name a stored name has today. */
+  today(stored: string): string {
+    return this.#names.today(stored)
   }
 
   #encode(name: string, value: unknown, sealer: Sealer): Json {

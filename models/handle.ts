@@ -7,7 +7,16 @@ import type { Declaration, MachineOf } from './declared.ts'
 import type { Field, FieldMap, Inputs, Values } from './fields.ts'
 import { type Kind, LIFE, type ResourceShape, type TaskMap } from './kind.ts'
 import { life } from './life.ts'
-import type { Because, EventInput, RunInfo, SendOptions, Started, Target, Verbs } from './verbs.ts'
+import type {
+  Because,
+  EventInput,
+  RunInfo,
+  Schedule,
+  SendOptions,
+  Started,
+  Target,
+  Verbs,
+} from './verbs.ts'
 
 /** Where a held resource reads and writes: a view of a tick, or a copy loaded by the app. */
 export interface Backing {
@@ -37,6 +46,8 @@ const BACKING = Symbol('escapement.backing')
 export class Resource {
   /** The name of the type in tables, CLI and API; the class name unless given. */
   static kind?: string
+  /** Names the type had before; rows stored under them are resources of this class. */
+  static was?: readonly string[]
   static fields: FieldMap = {}
   static tasks: TaskMap = {}
   /** The life cycle: a machine over `starting`, `running`, `stopping`, `restarting`. Replace it at will. */
@@ -198,6 +209,11 @@ export class TaskHandle<M extends AnyStateMachine = AnyStateMachine> {
   /** The latest run; null when the task was never started. */
   status(): Promise<RunInfo | null> {
     return this.#backing.verbs.status(this.#target)
+  }
+
+  /** Where the schedule of a task with `every` is; null before it has begun. */
+  schedule(): Promise<Schedule | null> {
+    return this.#backing.verbs.schedule(this.#target)
   }
 }
 

@@ -1,6 +1,8 @@
 // The history: what was committed, as users read it. Reads only.
 import { decode, type Sealer } from '../lib/codec.ts'
 import type { Knex } from '../lib/database.ts'
+import type { Kind } from './kind.ts'
+import type { Registry } from './registry.ts'
 
 /** One line of a task's history. */
 export interface HistoryLine {
@@ -12,6 +14,8 @@ export interface HistoryLine {
   readonly event: string
   readonly actor: string
   readonly reason: string | null
+  /** What the code of the step had to say. */
+  readonly message: string | null
   readonly at: number
 }
 
@@ -39,9 +43,11 @@ const MOST = 10_000
 
 export class History {
   readonly #knex: Knex
+  readonly #registry: Registry
 
-  constructor(knex: Knex) {
+  constructor(knex: Knex, registry: Registry) {
     this.#knex = knex
+    this.#registry = registry
   }
 
   /**
@@ -56,8 +62,9 @@ export class History {
       .join('tasks', 'tasks.id', 'transitions.task_id')
       .where('tasks.resource_id', resourceId)
       .select('tasks.name as task', 'task_id as taskId', 'transitions.step', 'from_state as from')
-      .select('to_state as to', 'event', 'actor', 'reason', 'at')
-    if (task !== undefined) moves.where('tasks.name', task)
+      .select('to_state as to', 'event', 'actor', 'reason', 'message', 'at')
+    const kind = await this.#kindOf(resourceId)
+    if (task !== undefined) moves.whereIn('tasks.name', namesOf(kind, task))
     const changes = this.#knex('changes')
       .where('resource_id', resourceId)
       .select(
@@ -69,9 +76,9 @@ export class History {
         this.#knex.raw(`'' as "from"`),
         this.#knex.raw(`array_to_string(fields, ', ') as "to"`),
       )
-      .select('event', 'actor', 'reason', 'at')
+      .select('event', 'actor', 'reason', this.#knex.raw('null::text as message'), 'at')
     const all = task === undefined ? moves.unionAll(changes) : moves
-    const lines = await this.#knex
+    const lines: HistoryLine[] = await this.#knex
       .from(all.as('line'))
       .orderBy([
         { column: 'at', order: 'desc' },
@@ -79,7 +86,7 @@ export class History {
       ])
       .limit(Math.min(limit, MOST))
       .select('*')
-    return lines.reverse()
+    return lines.reverse().map((line) => ({ ...line, task: kind?.today(line.task) ?? line.task }))
   }
 
   /** The failures of a resource's tasks, oldest first. */
@@ -103,8 +110,10 @@ export class History {
         'message',
         'at',
       )
-    if (task !== undefined) query.where('tasks.name', task)
-    return (await query).reverse()
+    const kind = await this.#kindOf(resourceId)
+    if (task !== undefined) query.whereIn('tasks.name', namesOf(kind, task))
+    const lines: FailureLine[] = await query
+    return lines.reverse().map((line) => ({ ...line, task: kind?.today(line.task) ?? line.task }))
   }
 
   /** The output of the latest finished run of a task; undefined when there is none. Secrets come as Secret. */
@@ -113,10 +122,20 @@ export class History {
       .join('transitions', (join) =>
         join.on('transitions.task_id', 'tasks.id').andOn('transitions.step', 'tasks.rest_step'),
       )
-      .where({ 'tasks.resource_id': resourceId, 'tasks.name': task, status: 'done' })
+      .where({ 'tasks.resource_id': resourceId, status: 'done' })
+      .whereIn('tasks.name', namesOf(await this.#kindOf(resourceId), task))
       .orderBy('finished_at', 'desc')
       .first('snapshot')
     const snapshot = decode(row?.snapshot ?? null, sealer) as { output?: unknown } | null
     return snapshot?.output
   }
+
+  /** Rows may lie under old names of a task; which those are, its kind knows. */
+  async #kindOf(id: string): Promise<Kind | null> {
+    const row = await this.#knex('resources').where({ id }).first('kind')
+    return row && this.#registry.has(row.kind) ? this.#registry.find(row.kind) : null
+  }
 }
+
+const namesOf = (kind: Kind | null, task: string): string[] =>
+  kind?.has(task) ? kind.namesOf(task) : [task]

@@ -3,14 +3,17 @@
 
 import { rootOf } from '../lib/address.ts'
 import { actorLogic, eventNames, isMachine, stateNames, takes } from '../lib/blueprint.ts'
-import { fault } from '../lib/errors.ts'
+import { asError, fault } from '../lib/errors.ts'
 import { lint } from '../lib/lint.ts'
 import type { AnyStateMachine } from '../lib/machine.ts'
 import { withCadence } from '../lib/machine-cadence.ts'
 import type { Origin } from '../lib/unit.ts'
-import { type Declaration, declared, type TaskOptions } from './declared.ts'
+import { type Declaration, declared, type TaskOptions, task as withOptions } from './declared.ts'
 import { type FieldMap, FieldSet } from './fields.ts'
+import { Names } from './names.ts'
+import { repeatedBy, repeater, repeaterOf } from './repeater.ts'
 import { RESERVED } from './reserved.ts'
+import { type Terms, termsOf } from './terms.ts'
 
 export type TaskMap = Readonly<Record<string, Declaration>>
 
@@ -18,6 +21,7 @@ export type TaskMap = Readonly<Record<string, Declaration>>
 export interface ResourceShape {
   readonly name: string
   readonly kind?: string
+  readonly was?: readonly string[]
   readonly fields: FieldMap
   readonly tasks: TaskMap
   readonly life: AnyStateMachine
@@ -33,6 +37,7 @@ export interface TaskDefinition {
   readonly states: readonly string[]
   readonly events: readonly string[]
   readonly options: TaskOptions
+  readonly terms: Terms
   /** Why the stored run cannot be held by this program, when that is known before it is read. */
   readonly stranded?: Error
 }
@@ -51,7 +56,14 @@ export class Kind {
   readonly name: string
   readonly shape: ResourceShape
   readonly fields: FieldSet
+  /** The name, and all it had before. */
+  readonly names: readonly string[]
+  /** The tasks that repeat, those that have conditions, those whose finished runs are removed. */
+  readonly schedules: readonly TaskDefinition[]
+  readonly conditional: readonly TaskDefinition[]
+  readonly collected: readonly TaskDefinition[]
   readonly #tasks: ReadonlyMap<string, TaskDefinition>
+  readonly #names: Names
 
   /** @throws NAME_INVALID, NAME_TAKEN, MACHINE_INVALID */
   constructor(shape: ResourceShape, { faulty = 'refused' }: KindOptions = {}) {
@@ -63,27 +75,57 @@ export class Kind {
     const tasks = inherited(shape, 'tasks')
     for (const name of Object.keys(fields)) this.#checkName(name, 'field', {})
     for (const name of Object.keys(tasks)) this.#checkName(name, 'task', fields)
+    this.names = [this.name, ...(Object.hasOwn(shape, 'was') ? (shape.was ?? []) : [])]
     this.fields = new FieldSet(this.name, fields)
-    this.#tasks = new Map(
-      Object.entries({ ...tasks, [LIFE]: shape.life }).map(([name, machine]) => [
-        name,
-        this.#define(name, machine, faulty),
-      ]),
+    const all = Object.entries({ ...tasks, [LIFE]: shape.life })
+    const defined = all.map(([name, machine]) => this.#define(name, machine, faulty))
+    this.schedules = defined.filter(({ terms }) => terms.cadence)
+    this.conditional = defined.filter(({ options }) => options.shouldStart ?? options.shouldStop)
+    this.collected = defined.filter(({ terms }) => terms.gc)
+    // What is left of a schedule that was taken away has to end, so that every task has its repeater.
+    const repeaters = defined.map(({ name, terms }) =>
+      this.#define(repeaterOf(name), withOptions(repeater(name, terms.cadence)), faulty),
+    )
+    this.#tasks = new Map([...defined, ...repeaters].map((task) => [task.name, task]))
+    this.#names = new Names(
+      defined.map(({ name, options }) => [name, options.was ?? []]),
+      (name, why) => fault('NAME_TAKEN', { kind: this.name, what: 'task', name, why }),
     )
   }
 
-  /** The tasks a user declared; the life task is not among them. */
+  /** The tasks a user declared; the life task is not among them, nor are those of the house. */
   get taskNames(): string[] {
-    return [...this.#tasks.keys()].filter((name) => name !== LIFE)
+    return [...this.#tasks.keys()].filter((name) => name !== LIFE && repeatedBy(name) === null)
+  }
+
+  /** Does the house have anything of its own to add to commits of this kind? */
+  get hasReflexes(): boolean {
+    return this.schedules.length + this.conditional.length > 0
+  }
+
+  /** The name of today of a task or of one spawned by it. */
+  today(task: string): string {
+    const root = rootOf(task)
+    const repeated = repeatedBy(root)
+    const name =
+      repeated === null ? this.#names.today(root) : repeaterOf(this.#names.today(repeated))
+    return name + task.slice(root.length)
+  }
+
+  /** The name of a task, and all it had before. @throws TASK_UNKNOWN */
+  namesOf(task: string): string[] {
+    const { name } = this.task(task)
+    const repeated = repeatedBy(name)
+    return repeated === null ? this.#names.all(name) : this.#names.all(repeated).map(repeaterOf)
   }
 
   has(task: string): boolean {
-    return this.#tasks.has(task)
+    return this.#tasks.has(this.today(task))
   }
 
   /** @throws TASK_UNKNOWN */
   task(name: string): TaskDefinition {
-    const found = this.#tasks.get(name)
+    const found = this.#tasks.get(this.today(name))
     if (!found)
       throw fault('TASK_UNKNOWN', {
         kind: this.name,
@@ -99,7 +141,7 @@ export class Kind {
    * @throws STATE_STRANDED when the task is known, and has no such actor any more
    */
   run(task: string, origin: Origin | null): TaskDefinition | null {
-    const root = this.#tasks.get(rootOf(task))
+    const root = this.#tasks.get(this.today(rootOf(task)))
     if (!root || !origin) return root ?? null
     let { machine } = root
     for (const src of origin.src) {
@@ -168,6 +210,21 @@ export class Kind {
       states: stateNames(machine),
       events: eventNames(machine),
       options,
+      terms: this.#terms(name, options, stateNames(machine)),
+    }
+  }
+
+  #terms(name: string, options: TaskOptions, states: readonly string[]): Terms {
+    try {
+      if (
+        name === LIFE &&
+        (options.every ?? options.shouldStart ?? options.shouldStop ?? options.gc)
+      )
+        throw new Error('a life cannot repeat, have conditions or be removed')
+      return termsOf(options, states)
+    } catch (thrown) {
+      const reason = asError(thrown).message
+      throw fault('MACHINE_INVALID', { kind: this.name, task: name, path: 'its options', reason })
     }
   }
 }

@@ -81,6 +81,7 @@ export class Ledger {
       step: {
         ...this.#row(number, number, to, trials, rest),
         ...this.#newVersion(),
+        ...this.#newName(rest),
         status: isDone ? 'done' : 'running',
         finished: isDone,
         transition: { base, from: this.state, to, event, payload, snapshot, ...author },
@@ -233,6 +234,12 @@ export class Ledger {
   #newVersion(): { version?: string } {
     const { version } = this.#definition
     return version === this.#stored.machineVersion ? {} : { version }
+  }
+
+  /** A run is stored under the name of today as soon as none of its actors knows it by the old one. */
+  #newName({ actors }: Rest): { name?: string } {
+    const { name } = this.#definition
+    return name === this.#stored.task || actors.length > 0 ? {} : { name }
   }
 
   #row(step: number, restStep: number, state: string, trials: Trials | null, rest: Rest | null) {

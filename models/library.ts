@@ -73,7 +73,7 @@ export class Library implements Lender {
 
   /** @throws RESOURCE_UNKNOWN, naming the first of the kinds */
   async row(id: string, kinds: readonly Kind[]): Promise<any> {
-    const names = kinds.map(({ name }) => name)
+    const names = kinds.flatMap(({ names }) => names)
     const row = UUID.test(id)
       ? await this.#parts.knex('resources').where({ id }).whereIn('kind', names).first()
       : undefined

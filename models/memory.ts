@@ -5,6 +5,7 @@ import type { StoredTask } from '../lib/claim.ts'
 import { decode, encode, type Json, type Sealer } from '../lib/codec.ts'
 import { fault } from '../lib/errors.ts'
 import type { Rest } from '../lib/machine.ts'
+import { moved } from '../lib/moved.ts'
 import { strayed } from '../lib/wake.ts'
 import { flawOf } from './evidence.ts'
 import type { TaskDefinition } from './kind.ts'
@@ -54,13 +55,14 @@ export function awaken(stored: StoredTask, definition: TaskDefinition, sealer: S
     throw fault('STATE_CORRUPT', { task, reason: `it says "${rest.status}" of a run that lives` })
   }
   const from = stored.machineVersion
-  const { migrate = {} } = options
+  const { migrate = {}, states } = options
   const names = Object.keys(migrate)
   const isOld = from !== version && names.includes(from)
   if (isOld) {
     for (const name of names.slice(names.indexOf(from)))
       rest = { ...rest, ...migrate[name]?.(rest) }
   }
+  if (states) rest = moved(machine, rest, states)
   const reason = strayed(machine, rest)
   if (reason !== null) throw fault('STATE_STRANDED', { task, version, reason })
   return { rest, migrated: isOld ? toSnapshot(rest, sealer) : null }

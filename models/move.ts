@@ -1,9 +1,13 @@
 // A move: one cause through the machine, its actions performed, ready to be stored.
 // Promise: writes nothing; whatever user code throws comes out of here, with the task as it was.
 import type { Json } from '../lib/codec.ts'
+import { fault } from '../lib/errors.ts'
 import { advance, begin, type MachineEvent, type Place, type Rest } from '../lib/machine.ts'
+import { movedId } from '../lib/moved.ts'
 import type { Step } from '../lib/rest.ts'
+import { LATE, within } from '../lib/within.ts'
 import { type Cause, endedBy, eventOf, payloadOf } from './cause.ts'
+import type { NewWork, TaskOptions } from './declared.ts'
 import type { TaskDefinition } from './kind.ts'
 import { toSnapshot } from './memory.ts'
 import type { Desktop, Round } from './round.ts'
@@ -38,16 +42,46 @@ export interface MoveOptions {
 export async function move(options: MoveOptions): Promise<Move | null> {
   const { round, taskId, cause, desktop, definition } = options
   const { sealer } = round.parts
-  const event = eventOf(cause, { sealer, machine: definition.machine, rest: options.rest })
+  const key = `${taskId}:${options.step}`
+  const note = (text: string) => desktop.outbox.note(text)
+  const told = named(
+    eventOf(cause, { sealer, machine: definition.machine, rest: options.rest }),
+    options,
+  )
+  const prepare = options.rest ? undefined : definition.options.new
+  const event = prepare
+    ? { ...told, input: await prepared(options, prepare, { input: told.input, key, note }) }
+    : told
   const { changed, acts, error, ...step } = compute(options, event)
   if (step.rest.status === 'error') throw error
   if (!changed && (cause.kind === 'mail' || cause.kind === 'said') && !endedBy(cause)) return null
-  const key = `${taskId}:${options.step}`
   for (const { exec, info, params } of acts) {
-    await exec({ ...info, resource: desktop.resource, key }, params)
+    await exec({ ...info, resource: desktop.resource, key, note }, params)
   }
   const snapshot = toSnapshot(step.rest, sealer)
   return { ...step, cause, event: event.type, snapshot, payload: payloadOf(cause, sealer) }
+}
+
+/** What a child tells may name the state that invoked it, by the name it had then. */
+function named(event: MachineEvent, { definition, cause }: MoveOptions): MachineEvent {
+  const { states } = definition.options
+  if (!states || cause.kind !== 'mail' || cause.mail.sender === null) return event
+  return { ...event, type: movedId(definition.machine, event.type, states) }
+}
+
+/** How long `new` may take: it is no effect, so it has no policy of its own. */
+const PREPARE_MS = 60_000
+
+/** The machine's input, as the task's own `new` makes it. */
+async function prepared(
+  { round, desktop }: MoveOptions,
+  prepare: NonNullable<TaskOptions['new']>,
+  work: Omit<NewWork, 'resource'>,
+): Promise<unknown> {
+  const asked = Promise.resolve(prepare({ ...work, resource: desktop.resource }))
+  const input = await within(round.time, PREPARE_MS, asked)
+  if (input === LATE) throw fault('EFFECT_TIMEOUT', { effect: 'new', timeoutMs: PREPARE_MS })
+  return input
 }
 
 /** The timer that fired is gone and the actor that ended has ended, whatever the machine makes of it. */

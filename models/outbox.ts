@@ -3,18 +3,31 @@
 import { fault } from '../lib/errors.ts'
 import type { NewEvent, NewResource, NewRun, RunStop, Unit } from '../lib/unit.ts'
 import type { Kind } from './kind.ts'
-import { authorOf, newEvent, newResource, newRun, type RequestParts } from './requests.ts'
-import type { Because, EventInput, RunInfo, SendOptions, Started, Target, Verbs } from './verbs.ts'
+import { newEvent, newResource, newRun, newStop, type RequestParts, stopAllOf } from './requests.ts'
+import type {
+  Because,
+  EventInput,
+  RunInfo,
+  Schedule,
+  SendOptions,
+  Started,
+  Target,
+  Verbs,
+} from './verbs.ts'
+
+const MOST_NOTES = 100
+const MOST_LETTERS = 1_000
 
 export class Outbox implements Verbs {
   readonly #parts: RequestParts
-  readonly #desk: Pick<Verbs, 'status'>
+  readonly #desk: Pick<Verbs, 'status' | 'schedule'>
   readonly #creates: NewResource[] = []
   readonly #starts: NewRun[] = []
   readonly #stops: RunStop[] = []
   readonly #sends: NewEvent[] = []
+  readonly #notes: string[] = []
 
-  constructor(parts: RequestParts, desk: Pick<Verbs, 'status'>) {
+  constructor(parts: RequestParts, desk: Pick<Verbs, 'status' | 'schedule'>) {
     this.#parts = parts
     this.#desk = desk
   }
@@ -26,14 +39,12 @@ export class Outbox implements Verbs {
   }
 
   async stop(target: Target, because: Because): Promise<boolean> {
-    target.kind.task(target.task)
-    const { resourceId, task } = target
-    this.#stops.push({ resourceId, task, except: null, ...authorOf(because, this.#parts) })
+    this.#stops.push(newStop(this.#parts, target, because))
     return true
   }
 
   async stopAll(_kind: Kind, resourceId: string, because: Because): Promise<number> {
-    this.#stops.push({ resourceId, task: null, except: 'life', ...authorOf(because, this.#parts) })
+    this.#stops.push(stopAllOf(this.#parts, resourceId, because))
     return 0
   }
 
@@ -68,6 +79,24 @@ export class Outbox implements Verbs {
 
   status(target: Target): Promise<RunInfo | null> {
     return this.#desk.status(target)
+  }
+
+  schedule(target: Target): Promise<Schedule | null> {
+    return this.#desk.schedule(target)
+  }
+
+  /** A message for the line of this step. What would not fit into one is left off. */
+  note(text: string): void {
+    if (this.#notes.length < MOST_NOTES) this.#notes.push(String(text))
+  }
+
+  /** All that was noted, as one text a column can hold; null when nothing was. */
+  get message(): string | null {
+    if (this.#notes.length === 0) return null
+    const text = this.#notes.join('; ').replaceAll('\0', '')
+    const cut = text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS - 1)}…` : text
+    // A surrogate alone is nothing a column could hold.
+    return Buffer.from(cut).toString()
   }
 
   /** The parts of the unit that carry all this. */

@@ -16,7 +16,7 @@ export interface TickParts {
   readonly registry: Registry
   readonly sealer: Sealer
   readonly requests: RequestParts
-  readonly desk: Pick<Verbs, 'status'>
+  readonly desk: Pick<Verbs, 'status' | 'schedule'>
   /** Pushes tickets; does not throw, for the clock covers what is lost. */
   push(tickets: readonly Ticket[]): Promise<void>
   /** Something of this resource falls due at that moment; a hint that may be forgotten. */

@@ -4,6 +4,7 @@ import type { Knex } from '../lib/database.ts'
 import type { Keyring } from '../lib/keyring.ts'
 import type { Time } from '../lib/time.ts'
 import { type Effort, effortsOf, fromSnapshot, type Trials } from './memory.ts'
+import type { Registry } from './registry.ts'
 import { runInfo } from './row.ts'
 import type { RunInfo } from './verbs.ts'
 
@@ -61,8 +62,10 @@ export class Query {
   readonly #knex: Knex
   readonly #keyring: Keyring
   readonly #time: Time
+  readonly #registry: Registry
 
-  constructor(parts: { knex: Knex; keyring: Keyring; time: Time }) {
+  constructor(parts: { knex: Knex; keyring: Keyring; time: Time; registry: Registry }) {
+    this.#registry = parts.registry
     this.#knex = parts.knex
     this.#keyring = parts.keyring
     this.#time = parts.time
@@ -82,13 +85,15 @@ export class Query {
       ])
       .limit(limit)
       .select('tasks.*', 'resources.kind', 'dues.due_at')
-    narrow(query, { 'tasks.id': taskId, 'resources.kind': kind, 'tasks.resource_id': resourceId })
-    narrow(query, { 'tasks.name': task, 'tasks.status': status, 'tasks.state': state })
+    narrow(query, { 'tasks.id': taskId, 'tasks.resource_id': resourceId })
+    narrow(query, { 'tasks.status': status, 'tasks.state': state })
+    if (kind !== undefined) query.whereIn('resources.kind', this.#registry.namesOf(kind))
+    if (task !== undefined) query.whereIn('tasks.name', this.#registry.namesOfTask(task))
     const rows: any[] = await query
     return rows.map((row) => ({
-      kind: row.kind,
       resourceId: row.resource_id,
       ...runInfo(row),
+      ...this.#registry.today(row.kind, row.name),
     }))
   }
 
@@ -98,7 +103,8 @@ export class Query {
     const ids = [id, parentId].filter((one) => one !== undefined)
     if (!ids.every((one) => UUID.test(one))) return []
     const query = this.#knex('resources').orderBy('id').limit(limit)
-    narrow(query, { id, kind, state, parent_id: parentId })
+    narrow(query, { id, state, parent_id: parentId })
+    if (kind !== undefined) query.whereIn('kind', this.#registry.namesOf(kind))
     const rows: any[] = await query.select(
       'id',
       'kind',
@@ -109,7 +115,7 @@ export class Query {
     )
     return rows.map((row) => ({
       id: row.id,
-      kind: row.kind,
+      kind: this.#registry.today(row.kind, '').kind,
       state: row.state,
       parentId: row.parent_id,
       createdAt: row.created_at,

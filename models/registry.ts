@@ -2,10 +2,12 @@
 import { distance } from 'fastest-levenshtein'
 import { fault } from '../lib/errors.ts'
 import { Kind, type KindOptions, type ResourceShape } from './kind.ts'
+import { Names } from './names.ts'
 
 export class Registry {
   readonly #kinds = new Map<string, Kind>()
   readonly #byShape = new Map<ResourceShape, Kind>()
+  readonly #names: Names
 
   /** @throws RESOURCE_DUPLICATE, and whatever is wrong with a class */
   constructor(shapes: readonly ResourceShape[], options: KindOptions = {}) {
@@ -15,6 +17,8 @@ export class Registry {
       this.#kinds.set(kind.name, kind)
       this.#byShape.set(shape, kind)
     }
+    const names = this.kinds.map(({ name, names }) => [name, names.slice(1)] as const)
+    this.#names = new Names(names, (name) => fault('RESOURCE_DUPLICATE', { kind: name }))
   }
 
   get kinds(): Kind[] {
@@ -22,15 +26,32 @@ export class Registry {
   }
 
   has(name: string): boolean {
-    return this.#kinds.has(name)
+    return this.#kinds.has(this.#names.today(name))
   }
 
   /** @throws RESOURCE_KIND_UNKNOWN, with the nearest name first */
   find(name: string): Kind {
-    const found = this.#kinds.get(name)
+    const found = this.#kinds.get(this.#names.today(name))
     if (found) return found
     const near = [...this.#kinds.keys()].sort((a, b) => distance(a, name) - distance(b, name))
     throw fault('RESOURCE_KIND_UNKNOWN', { kind: name, known: near.join(', ') || 'none' })
+  }
+
+  /** A kind's name of today, and all names rows of it may be stored under; the name alone when no class has it. */
+  namesOf(name: string): readonly string[] {
+    return this.#kinds.get(this.#names.today(name))?.names ?? [name]
+  }
+
+  /** A task's name, and all it had before in any kind that has it. */
+  namesOfTask(name: string): readonly string[] {
+    const kinds = this.kinds.filter((kind) => kind.has(name))
+    return [...new Set([name, ...kinds.flatMap((kind) => kind.namesOf(name))])]
+  }
+
+  /** The names of today of a stored kind and task, for whoever shows rows. */
+  today(kind: string, task: string): { kind: string; task: string } {
+    const found = this.#kinds.get(this.#names.today(kind))
+    return { kind: found?.name ?? kind, task: found?.today(task) ?? task }
   }
 
   /** The kind of a class. */

@@ -6,7 +6,7 @@ import { toMs } from '../lib/duration.ts'
 import { fault } from '../lib/errors.ts'
 import { newId } from '../lib/id.ts'
 import type { Time } from '../lib/time.ts'
-import type { NewEvent, NewResource, NewRun } from '../lib/unit.ts'
+import type { NewEvent, NewResource, NewRun, RunStop } from '../lib/unit.ts'
 import { type Kind, LIFE } from './kind.ts'
 import type { Because, EventInput, SendOptions, Target } from './verbs.ts'
 
@@ -37,6 +37,7 @@ export function newRun(
     version,
     evenStopped: name === LIFE,
     origin: null,
+    ...renamed(target),
     args: args === undefined ? null : encode(args, parts.sealer),
     ...authorOf(because, parts),
   }
@@ -55,7 +56,8 @@ export function newEvent(
   return {
     id: newId(parts.time),
     resourceId: target.resourceId,
-    task: target.task,
+    task: target.kind.task(target.task).name,
+    ...renamed(target),
     type,
     payload: Object.keys(payload).length === 0 ? null : encode(payload, parts.sealer),
     dedupKey: dedupKey ?? null,
@@ -64,6 +66,24 @@ export function newEvent(
     expiresAt: expiresIn === undefined ? null : parts.time.now() + toMs(expiresIn, 'expiresIn'),
     ...authorOf(options, parts),
   }
+}
+
+/** Old names go with a request only where there are any. */
+function renamed({ kind, task }: Target): { was?: readonly string[] } {
+  const [, ...was] = kind.namesOf(task)
+  return was.length > 0 ? { was } : {}
+}
+
+/** @throws TASK_UNKNOWN */
+export function newStop(parts: RequestParts, target: Target, because: Because): RunStop {
+  const { resourceId, kind, task } = target
+  const { name } = kind.task(task)
+  return { resourceId, task: name, except: null, ...renamed(target), ...authorOf(because, parts) }
+}
+
+/** Every task but the life. */
+export function stopAllOf(parts: RequestParts, resourceId: string, because: Because): RunStop {
+  return { resourceId, task: null, except: LIFE, ...authorOf(because, parts) }
 }
 
 /** @throws FIELDS_INVALID, FIELD_UNKNOWN, VALUE_NOT_STORABLE */

@@ -28,7 +28,7 @@ export class ResourceTicker implements Ticker {
     try {
       const verdict = await this.#run(round, claim)
       const elapsedMs = Math.round(time.monotonic() - startedAt)
-      events.emit('tick.done', { resourceId, kind: claim.kind, steps: round.steps, elapsedMs })
+      events.emit('tick.done', { resourceId, kind: round.kind.name, steps: round.steps, elapsedMs })
       return verdict
     } finally {
       this.#rounds.delete(resourceId)

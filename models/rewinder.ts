@@ -160,7 +160,8 @@ export class Rewinder {
   async #live({ kind, resourceId, task }: Target) {
     const row = await this.#knex('tasks')
       .leftJoin('dues', 'dues.task_id', 'tasks.id')
-      .where({ 'tasks.resource_id': resourceId, name: kind.task(task).name, finished_at: null })
+      .where({ 'tasks.resource_id': resourceId, finished_at: null })
+      .whereIn('name', kind.namesOf(task))
       .first('tasks.*', 'dues.wakes')
     if (!row) throw fault('TASK_NOT_RUNNING', { kind: kind.name, id: resourceId, task })
     return row

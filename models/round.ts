@@ -13,8 +13,10 @@ import type { Unit } from '../lib/unit.ts'
 import { Draft } from './draft.ts'
 import { hold, type Resource } from './handle.ts'
 import type { Kind } from './kind.ts'
+import type { Seen } from './onlooker.ts'
 import { Outbox } from './outbox.ts'
 import type { TickParts } from './parts.ts'
+import { withReflexes } from './reflexes.ts'
 import { Sheet, type View } from './sheet.ts'
 
 /** This round may not write any more: somebody else moved the resource, or may be about to. */
@@ -40,6 +42,12 @@ export class RunEnded extends Error {
   override readonly name = 'RunEnded'
 }
 
+/** What the code of a step had to say goes on its line of the history. */
+function noted({ step }: Partial<Unit>, { outbox: { message } }: Desktop): Pick<Unit, 'step'> {
+  if (!step?.transition || message === null) return {}
+  return { step: { ...step, transition: { ...step.transition, message } } }
+}
+
 /** What one effect or action works on: the resource it sees, and what it will leave in the commit. */
 export interface Desktop {
   readonly resource: Resource
@@ -63,6 +71,7 @@ export class Round {
   readonly #fence: number
   readonly #resourceId: string
   readonly #parentId: string | null
+  readonly #storedKind: string
   #state: string
   readonly #sheet: Sheet
   #system: Map<string, Claim['system'][number][1]>
@@ -82,6 +91,7 @@ export class Round {
     this.#fence = claim.fence
     this.#resourceId = claim.resourceId
     this.#parentId = claim.parentId
+    this.#storedKind = claim.kind
     this.#state = claim.state
     this.#system = new Map(claim.system)
     this.#sheet = new Sheet(
@@ -229,12 +239,25 @@ export class Round {
   #unit({ desktop, state, ...rest }: Change): Unit {
     const fields =
       desktop?.view.change() ?? (state === undefined ? null : this.#sheet.change({}, []))
-    return {
+    const { name: kind } = this.kind
+    const renamed = this.#storedKind === kind ? {} : { kind }
+    const unit: Unit = {
       id: newId(this.time),
       fence: { resourceId: this.#resourceId, fence: this.#fence },
       ...rest,
-      ...(desktop && together(rest, desktop.outbox.parts)),
-      ...(fields && { fields: state === undefined ? fields : { ...fields, state } }),
+      ...(desktop && { ...together(rest, desktop.outbox.parts), ...noted(rest, desktop) }),
+      ...(fields && { fields: { ...fields, ...renamed, ...(state !== undefined && { state }) } }),
+    }
+    return withReflexes(this.parts, this.#seen(desktop?.view), unit)
+  }
+
+  #seen(view: View | undefined): Seen {
+    return {
+      kind: this.kind,
+      resourceId: this.#resourceId,
+      parentId: this.#parentId,
+      state: this.#state,
+      read: (name) => (view ?? this.#sheet).read(name),
     }
   }
 

@@ -11,6 +11,7 @@ export class Sheet {
   readonly sealer: Sealer
   #known: Record<string, unknown> = {}
   #aside: Record<string, unknown> = {}
+  #renamed: readonly string[] = []
   #version = 0
   /** Counts committed changes; remembers when each field last changed, to see overtaking. */
   #changes = 0
@@ -36,13 +37,14 @@ export class Sheet {
   /** Takes the columns as the database has them now; an answer that was overtaken on its way is old news. */
   replace(stored: Readonly<Record<string, unknown>>, version: number): void {
     if (version < this.#version) return
-    const { known, aside } = this.fields.sort(stored)
+    const { known, aside, renamed } = this.fields.sort(stored)
     for (const name of new Set([...Object.keys(known), ...Object.keys(this.#known)])) {
       if (JSON.stringify(known[name]) !== JSON.stringify(this.#known[name]))
         this.#changedAt.set(name, ++this.#changes)
     }
     this.#known = known
     this.#aside = aside
+    this.#renamed = renamed
     this.#version = version
   }
 
@@ -59,15 +61,29 @@ export class Sheet {
     return (this.#changedAt.get(name) ?? 0) > moment
   }
 
-  /** The change that writes a patch on top of what the sheet knows. */
+  /** The change that writes a patch on top of what the sheet knows; what lies under an old name moves along. */
   change(set: Record<string, Json>, unset: readonly string[]): FieldChange {
-    return { resourceId: this.resourceId, set, unset, aside: this.#aside, version: this.#version }
+    const moved: Record<string, Json> = {}
+    for (const old of this.#renamed) {
+      const name = this.fields.today(old)
+      if (!unset.includes(name)) moved[name] = this.#known[name] as Json
+    }
+    const { resourceId } = this
+    const gone = [...unset, ...this.#renamed]
+    return {
+      resourceId,
+      set: { ...moved, ...set },
+      unset: gone,
+      aside: this.#aside,
+      version: this.#version,
+    }
   }
 
   /** A change was committed: the sheet shows it from now on. */
   committed({ set, unset }: FieldChange): void {
     this.#version += 1
     this.#aside = {}
+    this.#renamed = []
     for (const [name, json] of Object.entries(set)) this.#note(name, json)
     for (const name of unset) this.#note(name, undefined)
   }

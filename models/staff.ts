@@ -10,6 +10,7 @@ import { Keeper } from '../lib/lock.ts'
 import { Soon } from '../lib/soon.ts'
 import type { Store } from '../lib/store.ts'
 import type { Time } from '../lib/time.ts'
+import { within } from '../lib/within.ts'
 import { Worker } from '../lib/worker.ts'
 import type { Library } from './library.ts'
 import type { TickParts } from './parts.ts'
@@ -18,6 +19,7 @@ import type { Registry } from './registry.ts'
 import type { RequestParts } from './requests.ts'
 import { ResourceTicker } from './resource.ts'
 import type { Rooms } from './rooms.ts'
+import { Steward } from './steward.ts'
 import type { Verbs } from './verbs.ts'
 
 export interface StaffParts {
@@ -28,7 +30,7 @@ export interface StaffParts {
   readonly registry: Registry
   readonly sealer: Sealer
   readonly requests: RequestParts
-  readonly desk: Pick<Verbs, 'status'>
+  readonly desk: Pick<Verbs, 'status' | 'schedule' | 'start'>
   readonly library: Library
   readonly plugins: readonly Plugin[]
   push(tickets: readonly Ticket[]): Promise<void>
@@ -38,6 +40,8 @@ export interface StaffParts {
 const MOST = { tickets: 1_000, waiting: 5_000 }
 /** How often a clock asks the database what time it is. */
 const ASK_MS = 30_000
+/** How often the steward of a clock makes its round. */
+const ROUND_MS = 60_000
 
 export class Staff {
   readonly #parts: StaffParts
@@ -45,6 +49,9 @@ export class Staff {
   #worker: Worker | null = null
   #soon: Soon | null = null
   #askedAt = Number.NEGATIVE_INFINITY
+  #steward: Steward | null = null
+  #round: Promise<void> | null = null
+  #roundAt = Number.NEGATIVE_INFINITY
 
   constructor(parts: StaffParts) {
     this.#parts = parts
@@ -61,7 +68,7 @@ export class Staff {
       events,
       beatMs: config.beatMs,
       most: MOST,
-      onBeat: () => this.#ask(),
+      onBeat: () => this.#beat(),
     })
     this.#clock.start()
   }
@@ -97,7 +104,21 @@ export class Staff {
 
   async close(): Promise<void> {
     await Promise.all([this.#clock?.stop(), this.stopWorker()])
+    // What the user's `gc.each` does may take for ever; whatever it was about is found again.
+    const { time, rooms } = this.#parts
+    await within(time, rooms.config.graceMs, this.#round ?? Promise.resolve())
     this.#clock = null
+  }
+
+  /** The steward works beside the clock, never in its way. */
+  async #beat(): Promise<void> {
+    const { time, rooms } = this.#parts
+    if (time.monotonic() - this.#roundAt >= ROUND_MS) {
+      this.#roundAt = time.monotonic()
+      this.#steward ??= new Steward({ ...this.#parts, knex: rooms.database.knex })
+      this.#round = this.#steward.round()
+    }
+    await this.#ask()
   }
 
   async #ask(): Promise<void> {

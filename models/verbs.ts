@@ -1,6 +1,7 @@
 // The verbs: what can be asked of tasks and resources, by whoever asks.
 // The desk carries them out at once; the outbox of a step keeps them for the step's commit.
 import type { RunStatus } from '../lib/unit.ts'
+import type { Plan } from './cadence.ts'
 import type { Kind } from './kind.ts'
 
 export interface Target {
@@ -41,6 +42,14 @@ export interface Verbs {
   pause(target: Target, because: Because): Promise<boolean>
   resume(target: Target, because: Because): Promise<void>
   status(target: Target): Promise<RunInfo | null>
+  schedule(target: Target): Promise<Schedule | null>
+}
+
+/** Where the schedule of a repeating task is. */
+export interface Schedule {
+  readonly plan: Plan
+  /** Did its last run come to its end by itself, so that another goes on? */
+  readonly isDone: boolean
 }
 
 /** What is known of the latest run of a task. */

@@ -129,16 +129,17 @@ async function printHistory(
 }
 
 /** A panic's reason is the message of its error. */
-const historyValue = ({ reason, at, ...line }: HistoryLine) => ({
+const historyValue = ({ reason, message, at, ...line }: HistoryLine) => ({
   ...line,
+  message: message === null ? null : masked(message),
   reason: reason === null ? null : masked(reason),
   at: moment(at),
 })
 
 function historyTable(lines: readonly ReturnType<typeof historyValue>[], isWide: boolean): string {
-  const head = ['at', 'task', 'step', 'from', 'to', 'event', 'actor', 'reason']
-  const rows = lines.map(({ at, task, step, from, to, event, actor, reason, taskId }) => [
-    ...[at, task, step, from, to, event, actor, reason],
+  const head = ['at', 'task', 'step', 'from', 'to', 'event', 'actor', 'reason', 'message']
+  const rows = lines.map(({ at, task, step, from, to, event, actor, taskId, ...why }) => [
+    ...[at, task, step, from, to, event, actor, why.reason, why.message],
     ...(isWide ? [taskId] : []),
   ])
   return rows.length === 0

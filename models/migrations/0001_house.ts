@@ -62,6 +62,8 @@ const TABLES = `
   -- At most one live run per resource and name.
   CREATE UNIQUE INDEX tasks_one_live ON tasks (resource_id, name) WHERE finished_at IS NULL;
   CREATE INDEX tasks_by_resource ON tasks (resource_id, started_at);
+  -- Ended runs by age, for whoever removes them.
+  CREATE INDEX tasks_ended ON tasks (split_part(name, '/', 1), finished_at) WHERE finished_at IS NOT NULL;
   CREATE INDEX tasks_with_system ON tasks (resource_id) WHERE system IS NOT NULL AND finished_at IS NULL;
 
   CREATE TABLE transitions (
@@ -75,6 +77,8 @@ const TABLES = `
     snapshot jsonb,
     actor text NOT NULL,
     reason text,
+    -- What the code of the step had to say.
+    message text,
     fence bigint,
     unit_id uuid NOT NULL,
     at timestamptz NOT NULL,

@@ -200,7 +200,8 @@ class Process {
     const push = async () => {}
     this.kind = registry.of(Fuzzed)
     this.#store = new Watched(store)
-    this.desk = new Desk({ store, knex: house.app.rooms.database.knex, requests, push })
+    const { knex } = house.app.rooms.database
+    this.desk = new Desk({ store, knex, requests, events, push })
     const parts: TickParts = {
       ...{ store: this.#store, time, events, registry, sealer, requests, desk: this.desk, push },
       ...{ owner: OWNER, quota: { steps: 200, ms: 60_000 }, lookMs: 60_000, soon: () => {} },

@@ -87,7 +87,11 @@ const toldTimes = (count: number) =>
   until(() => told.length >= count, { what: `progress was written ${count} times` })
 const effortsOf = async (taskId: string) => {
   const { database, keyring } = on.app.rooms
-  const query = new Query({ knex: database.knex, keyring, time: on.time })
+  const query = new Query({
+    ...{ knex: database.knex, keyring },
+    time: on.time,
+    registry: on.app.registry,
+  })
   return (await query.waiting(taskId, 'sail')).effects
 }
 const lease = () => {

@@ -22,7 +22,7 @@ const VENDOR_DOORS: Readonly<Record<string, RegExp>> = {
   ioredis: /^lib\/redis\.ts$/,
   knex: /^lib\/database\.ts$/,
   pg: /^lib\/database\.ts$/,
-  xstate: /^(lib\/machine[\w-]*|lib\/effect|models\/steps|models\/life)\.ts$/,
+  xstate: /^(lib\/machine[\w-]*|lib\/effect|models\/steps|models\/life|models\/repeater)\.ts$/,
   '@electric-sql/pglite': /^lib\/embedded\.ts$/,
   redlock: /^lib\/locks\/redis\.ts$/,
 }

@@ -79,7 +79,7 @@ function tickParts(app: App, time: FakeTime, owner: string, quota = { steps: 200
   }
   const requests = { time, sealer, actor: owner }
   const push = async () => {}
-  const desk = new Desk({ store, knex, requests, push })
+  const desk = new Desk({ store, knex, requests, events, push })
   const library = new Library({ knex, registry, sealer, desk })
   const children: TickParts['children'] = (...asked) => library.children(...asked)
   const lookMs = rooms.config.toldMs
