@@ -103,6 +103,7 @@ export class Errand {
   async #work(): Promise<Ending> {
     try {
       const output = await this.runnable.run(this.#handed())
+      await this.desktop.outbox.check()
       if (output instanceof Again) return { kind: 'again', afterMs: output.afterMs }
       return { kind: 'output', output }
     } catch (error) {

@@ -9,7 +9,7 @@ import type { Lease } from '../lib/contract.ts'
 import { newId } from '../lib/id.ts'
 import type { Place } from '../lib/machine.ts'
 import type { Time } from '../lib/time.ts'
-import type { Unit } from '../lib/unit.ts'
+import type { Outcome, Unit } from '../lib/unit.ts'
 import { Draft } from './draft.ts'
 import { hold, type Resource } from './handle.ts'
 import type { Kind } from './kind.ts'
@@ -46,6 +46,8 @@ export interface Desktop {
   readonly view: View
   readonly outbox: Outbox
 }
+
+type Committed = Extract<Outcome, { kind: 'committed' }>
 
 /** A unit without its envelope: the round adds the id and the fence. */
 export type Change = Omit<Unit, 'id' | 'fence' | 'fields'> & {
@@ -215,7 +217,7 @@ export class Round {
       const unit = this.#unit(change)
       const [outcome] = await this.parts.store.commit([unit])
       if (outcome?.kind === 'committed') {
-        await this.#committed(unit, outcome.started)
+        await this.#committed(unit, outcome)
         return true
       }
       if (outcome?.kind === 'desynchronized' && (await this.#sawEnd(unit))) throw new RunEnded()
@@ -238,8 +240,10 @@ export class Round {
     }
   }
 
-  async #committed(unit: Unit, started: readonly string[]): Promise<void> {
+  async #committed(unit: Unit, { started, isRung }: Committed): Promise<void> {
     this.#register(unit, started)
+    // Mail that came meanwhile may have had no ticket of its own: while other mail waits, nobody is told twice.
+    if (isRung && unit.due?.reason !== 'event') this.nudge()
     if (unit.fields) this.#sheet.committed(unit.fields)
     if (unit.fields?.state !== undefined) this.#state = unit.fields.state
     if (unit.step?.transition) this.#steps += 1

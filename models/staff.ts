@@ -12,13 +12,13 @@ import type { Store } from '../lib/store.ts'
 import type { Time } from '../lib/time.ts'
 import { Worker } from '../lib/worker.ts'
 import type { Library } from './library.ts'
+import type { Committed } from './outbox.ts'
 import type { TickParts } from './parts.ts'
 import { type Plugin, wrapped } from './plugin.ts'
 import type { Registry } from './registry.ts'
 import type { RequestParts } from './requests.ts'
 import { ResourceTicker } from './resource.ts'
 import type { Rooms } from './rooms.ts'
-import type { Verbs } from './verbs.ts'
 
 export interface StaffParts {
   readonly rooms: Rooms
@@ -28,7 +28,7 @@ export interface StaffParts {
   readonly registry: Registry
   readonly sealer: Sealer
   readonly requests: RequestParts
-  readonly desk: Pick<Verbs, 'status'>
+  readonly desk: Committed
   readonly library: Library
   readonly plugins: readonly Plugin[]
   push(tickets: readonly Ticket[]): Promise<void>

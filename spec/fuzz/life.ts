@@ -10,6 +10,7 @@ import { turn } from '../../lib/time.ts'
 import { Desk } from '../../models/desk.ts'
 import { Resource } from '../../models/handle.ts'
 import type { Kind } from '../../models/kind.ts'
+import { Lookout } from '../../models/lookout.ts'
 import { fromSnapshot } from '../../models/memory.ts'
 import type { TickParts } from '../../models/parts.ts'
 import { Registry } from '../../models/registry.ts'
@@ -200,7 +201,9 @@ class Process {
     const push = async () => {}
     this.kind = registry.of(Fuzzed)
     this.#store = new Watched(store)
-    this.desk = new Desk({ store, knex: house.app.rooms.database.knex, requests, push })
+    const { knex } = house.app.rooms.database
+    const lookout = new Lookout({ knex, events, time, sealer })
+    this.desk = new Desk({ store, knex, requests, lookout, push })
     const parts: TickParts = {
       ...{ store: this.#store, time, events, registry, sealer, requests, desk: this.desk, push },
       ...{ owner: OWNER, quota: { steps: 200, ms: 60_000 }, lookMs: 60_000, soon: () => {} },
