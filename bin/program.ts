@@ -12,6 +12,7 @@ import { resourceCommands } from './commands/resources.ts'
 import { schemaCommands } from './commands/schema.ts'
 import { serviceCommands } from './commands/services.ts'
 import { taskCommands } from './commands/tasks.ts'
+import { waitCommand } from './commands/wait.ts'
 import type { Door } from './door.ts'
 
 /** Builds the tree; nothing is read or opened before a command runs. */
@@ -49,6 +50,7 @@ const COMMANDS: readonly ((program: Command, door: Door) => void)[] = [
   resourceCommands,
   taskCommands,
   machinesCommands,
+  waitCommand,
   keysCommands,
   doctorCommand,
   consoleCommand,

@@ -53,6 +53,8 @@ function done({ starts = [], sends = [], stops = [] }: Unit): Outcome {
     started: starts.map(({ id }) => id),
     delivered: sends.length,
     stopped: stops.length,
+    isQuiet: false,
+    isRung: true,
   }
 }
 

@@ -169,6 +169,12 @@ export function guardsIn(guard: any): any[] {
   return [guard, ...(Array.isArray(guard.guards) ? guard.guards.flatMap(guardsIn) : [])]
 }
 
+/** The event types the states of a snapshot name, wildcards included, without asking any guard. */
+export function nextEvents(awake: { _nodes: readonly any[] }): string[] {
+  const types = awake._nodes.flatMap((node) => node.ownEvents as string[])
+  return [...new Set(types)].filter((type) => !type.startsWith('xstate.'))
+}
+
 /** Actions, guards, actors and delays a machine names but was not given, with the state that names them. */
 export function missingParts(machine: AnyStateMachine): { path: string; reason: string }[] {
   return missingNames(machine).map(({ at, what, name }) => ({

@@ -35,6 +35,8 @@ export interface StoredTask {
   readonly dueAt: number
   readonly wakes: number
   readonly mail: readonly StoredEvent[]
+  /** More mail waits than was read: whoever has taken this looks again. */
+  readonly hasMore: boolean
 }
 
 export interface StoredEvent {
@@ -137,7 +139,8 @@ function storedTask(row: any): StoredTask {
     args: row.args,
     dueAt: row.due_at,
     wakes: row.wakes,
-    mail: row.mail ?? [],
+    mail: (row.mail ?? []).slice(0, MOST_MAIL),
+    hasMore: row.mail?.length > MOST_MAIL,
   }
 }
 
@@ -151,7 +154,7 @@ const LOOK = `
            (SELECT json_agg(json_build_object('id', e.id::text, 'type', e.type, 'payload', e.payload,
                      'actor', e.actor, 'reason', e.reason, 'sender', e.sender, 'recipient', e.recipient, 'sentAt', floor(extract(epoch FROM e.sent_at) * 1000),
                      'expiresAt', floor(extract(epoch FROM e.expires_at) * 1000)) ORDER BY e.id)
-            FROM (SELECT * FROM events WHERE task_id = t.id AND consumed_at IS NULL ORDER BY id LIMIT $4) e) AS mail
+            FROM (SELECT * FROM events WHERE task_id = t.id AND consumed_at IS NULL ORDER BY id LIMIT $4 + 1) e) AS mail
     FROM dues d JOIN tasks t ON t.id = d.task_id
     JOIN transitions x ON x.task_id = t.id AND x.step = t.rest_step
     WHERE d.resource_id = r.id AND d.due_at <= to_timestamp($2 / 1000.0)

@@ -2,6 +2,7 @@
 // docs/errors.md is kept equal to it by a spec.
 import { EFFECT_ERRORS } from './effect-errors.ts'
 import { type ErrorEntry, entry } from './error-entry.ts'
+import { MAIL_ERRORS } from './mail-errors.ts'
 
 export const ERRORS = {
   // configuration and start-up
@@ -233,6 +234,7 @@ export const ERRORS = {
   ),
 
   // running
+  ...MAIL_ERRORS,
   ...EFFECT_ERRORS,
   STATE_CORRUPT: entry(
     'failed',

@@ -4,6 +4,9 @@
 import type { Runner } from './database.ts'
 import { type Entry, type Moment, NOW, type Table } from './table.ts'
 
+/** The most mail that waits in one mailbox before senders from outside are refused. */
+export const MOST_WAITING = 10_000
+
 export class Postman {
   readonly #runner: Runner
   readonly #moment: Moment
@@ -15,27 +18,29 @@ export class Postman {
     this.#table = table
   }
 
-  async sends(entry: Entry): Promise<void> {
-    const rows = await this.#table.rows(
-      entry.unit.sends ?? [],
-      `INSERT INTO events (event_id, task_id, type, payload, dedup_key, sender, recipient, actor, reason, unit_id, sent_at, expires_at)
-       SELECT v.id, t.id, v.type, v.payload, v."dedupKey", v.sender, v.recipient, v.actor, v.reason, $3, ${NOW},
-         to_timestamp(v."expiresAt" / 1000.0)
-       FROM ROWS FROM (json_to_recordset($1) AS (id uuid, "resourceId" uuid, task text, type text, payload jsonb,
-         "dedupKey" text, sender text, recipient text, "expiresAt" double precision, actor text, reason text, was text[]))
-         WITH ORDINALITY AS v(id, "resourceId", task, type, payload, "dedupKey", sender, recipient, "expiresAt", actor, reason, was, nth)
-       JOIN tasks t ON t.resource_id = v."resourceId" AND (t.name = v.task OR t.name = ANY(v.was)) AND t.finished_at IS NULL ORDER BY nth
-       ON CONFLICT DO NOTHING RETURNING task_id AS "taskId"`,
-      entry.unit.id,
+  /**
+   * Puts mail into mailboxes, in the order of the entries. A mailbox that is full refuses what comes from
+   * outside; the mail of a step is part of its commit and always fits.
+   */
+  async sends(entries: readonly Entry[]): Promise<void> {
+    const wanted = entries.flatMap((entry) =>
+      (entry.unit.sends ?? []).map((sent) => ({
+        ...sent,
+        unitId: entry.unit.id,
+        isBounded: !entry.unit.fence,
+      })),
     )
-    entry.delivered += rows.length
-    await this.#table.rows(
-      rows,
-      `UPDATE dues d SET wakes = wakes + 1, reason = 'event', due_at = least(due_at, ${NOW}),
-         look_at = least(look_at, to_timestamp(($2 + $3) / 1000.0))
-       FROM json_to_recordset($1) AS v("taskId" uuid) WHERE d.task_id = v."taskId"`,
-      this.#moment.toldMs,
-    )
+    const rows = await this.#table.rows(wanted, DELIVER, MOST_WAITING)
+    const rung = await this.#table.rows(rows, RING, this.#moment.toldMs)
+    const taskOf = new Map<string, string>(rows.map(({ id, taskId }) => [id, taskId]))
+    const told = new Set<string>(rung.filter(({ told }) => told).map(({ taskId }) => taskId))
+    for (const entry of entries) {
+      const found = (entry.unit.sends ?? []).flatMap(({ id }) => taskOf.get(id) ?? [])
+      entry.delivered += found.length
+      entry.isQuiet = found.length > 0 && found.every((taskId) => told.has(taskId))
+      // The first of a batch tells for the others.
+      for (const taskId of found) told.add(taskId)
+    }
   }
 
   /** A consumed event goes; one with a dedup key stays, without its payload, so its twin is refused. */
@@ -94,3 +99,42 @@ export class Postman {
     )
   }
 }
+
+/**
+ * Ids are given out in order, so from the first waiting to the last there are at most so many: only a mailbox that
+ * may be full by that is counted.
+ */
+const DELIVER = `
+  WITH v AS MATERIALIZED (
+    SELECT t.id AS "taskId", v.*, row_number() OVER (PARTITION BY t.id ORDER BY nth) AS place
+    FROM ROWS FROM (json_to_recordset($1) AS (id uuid, "resourceId" uuid, task text, type text, payload jsonb,
+      "dedupKey" text, sender text, recipient text, "expiresAt" double precision, actor text, reason text,
+      "unitId" uuid, "isBounded" boolean, was text[]))
+      WITH ORDINALITY AS v(id, "resourceId", task, type, payload, "dedupKey", sender, recipient, "expiresAt", actor,
+        reason, "unitId", "isBounded", was, nth)
+    JOIN tasks t ON t.resource_id = v."resourceId" AND (t.name = v.task OR t.name = ANY(v.was))
+      AND t.finished_at IS NULL),
+  boxes AS (
+    SELECT "taskId", count(*) AS coming,
+      coalesce((SELECT max(id) FROM events WHERE task_id = "taskId" AND consumed_at IS NULL)
+             - (SELECT min(id) FROM events WHERE task_id = "taskId" AND consumed_at IS NULL) + 1, 0) AS span
+    FROM v GROUP BY 1),
+  room AS MATERIALIZED (
+    SELECT "taskId", CASE WHEN span + coming <= $3 THEN coming ELSE $3
+      - (SELECT count(*) FROM events WHERE task_id = "taskId" AND consumed_at IS NULL) END AS places
+    FROM boxes)
+  INSERT INTO events (event_id, task_id, type, payload, dedup_key, sender, recipient, actor, reason, unit_id, sent_at, expires_at)
+  SELECT id, "taskId", type, payload, "dedupKey", sender, recipient, actor, reason, "unitId", ${NOW},
+    to_timestamp("expiresAt" / 1000.0)
+  FROM v JOIN room USING ("taskId") WHERE place <= places OR NOT "isBounded" ORDER BY nth
+  ON CONFLICT DO NOTHING RETURNING event_id AS id, task_id AS "taskId"`
+
+/** Makes tasks due. `told` are those whose earlier mail waits too, and for which somebody has a ticket already. */
+const RING = `
+  WITH was AS MATERIALIZED (
+    SELECT task_id, reason = 'event' AND due_at <= ${NOW} AND look_at > ${NOW} AS told
+    FROM dues WHERE task_id IN (SELECT "taskId" FROM json_to_recordset($1) AS v("taskId" uuid))
+    ORDER BY task_id FOR NO KEY UPDATE)
+  UPDATE dues d SET wakes = wakes + 1, reason = 'event', due_at = least(due_at, ${NOW}),
+    look_at = least(look_at, to_timestamp(($2 + $3) / 1000.0))
+  FROM was WHERE d.task_id = was.task_id RETURNING d.task_id AS "taskId", was.told`

@@ -33,10 +33,8 @@ export class Scribe {
     await this.#clearAway(steps.filter(({ finished }) => finished).map(({ taskId }) => taskId))
     for (const entry of entries) await this.#stops(entry)
     await this.#starts(entries)
-    await this.#dues(
-      entries.flatMap(({ unit }) => (unit.due && !unit.step?.finished ? [unit.due] : [])),
-    )
-    for (const entry of entries) await this.#postman.sends(entry)
+    await this.#dues(entries.filter(({ unit }) => unit.due && !unit.step?.finished))
+    await this.#postman.sends(entries)
     await this.#postman.outside(entries.filter(({ unit }) => !unit.fence))
     await this.#postman.ignores(entries)
     await this.#failures(entries.flatMap(({ unit }) => unit.failures ?? []))
@@ -187,17 +185,20 @@ export class Scribe {
   }
 
   /** A task rung since it was read stays due now: its wakes have moved on. */
-  async #dues(dues: readonly NonNullable<Unit['due']>[]): Promise<void> {
-    await this.#table.rows(
+  async #dues(entries: readonly Entry[]): Promise<void> {
+    const dues = entries.flatMap(({ unit }) => unit.due ?? [])
+    const rows = await this.#table.rows(
       lastOfEach(dues),
       `UPDATE dues d SET reason = CASE WHEN d.wakes = v.wakes THEN v.reason ELSE d.reason END,
          due_at = to_timestamp(CASE WHEN d.wakes = v.wakes THEN v.at ELSE least(v.at, $2) END / 1000.0),
          look_at = to_timestamp(CASE WHEN d.wakes = v.wakes AND (v.at IS NULL OR v.at > $2) THEN v.at
                                      ELSE $2 + $3 END / 1000.0)
        FROM json_to_recordset($1) AS v("taskId" uuid, at double precision, reason text, wakes bigint)
-       WHERE d.task_id = v."taskId"`,
+       WHERE d.task_id = v."taskId" RETURNING d.task_id AS "taskId", d.wakes <> v.wakes AS "isRung"`,
       this.#moment.toldMs,
     )
+    const rung = new Set(rows.filter(({ isRung }) => isRung).map(({ taskId }) => taskId))
+    for (const entry of entries) entry.isRung = rung.has(entry.unit.due?.taskId)
   }
 
   async #failures(failures: NonNullable<Unit['failures']>): Promise<void> {

@@ -12,7 +12,7 @@ import { asError } from './errors.ts'
 import type { Events } from './events.ts'
 import { judge } from './judge.ts'
 import { Scribe } from './scribe.ts'
-import type { Entry } from './table.ts'
+import { entryOf } from './table.ts'
 import type { Time } from './time.ts'
 import type { Outcome, Unit } from './unit.ts'
 
@@ -100,13 +100,12 @@ export class Store implements Due {
 
   async #write(runner: Runner, units: readonly Unit[]): Promise<Outcome[]> {
     const verdicts = await judge(runner, units)
-    const entries = units.map((unit): Entry => ({ unit, started: [], delivered: 0, stopped: 0 }))
+    const entries = units.map(entryOf)
     const won = entries.filter((_, index) => !verdicts[index])
     const scribe = new Scribe(runner, { nowMs: this.#time.now(), toldMs: this.#toldMs })
     if (won.length > 0) await scribe.write(won)
     return entries.map(
-      ({ started, delivered, stopped }, index) =>
-        verdicts[index] ?? { kind: 'committed', started, delivered, stopped },
+      ({ unit: _, ...done }, index) => verdicts[index] ?? { kind: 'committed', ...done },
     )
   }
 

@@ -8,7 +8,20 @@ export interface Entry {
   readonly started: string[]
   delivered: number
   stopped: number
+  /** Was there a ticket already for all it has written to? */
+  isQuiet: boolean
+  /** Has somebody rung for the task since it was read? */
+  isRung: boolean
 }
+
+export const entryOf = (unit: Unit): Entry => ({
+  unit,
+  started: [],
+  delivered: 0,
+  stopped: 0,
+  isQuiet: false,
+  isRung: false,
+})
 
 export interface Moment {
   readonly nowMs: number

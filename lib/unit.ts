@@ -183,6 +183,10 @@ export type Outcome =
       /** How many events found a live task. */
       readonly delivered: number
       readonly stopped: number
+      /** Earlier mail waits wherever this went, and somebody was told of it: no ticket is needed. */
+      readonly isQuiet: boolean
+      /** The task was rung after it was read: there is mail it has not seen. */
+      readonly isRung: boolean
     }
   /** Another worker holds the resource now: this one came too late. */
   | { readonly kind: 'fenced' }

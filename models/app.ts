@@ -14,6 +14,7 @@ import type { Inputs } from './fields.ts'
 import { type Held, Resource, type ResourceClass } from './handle.ts'
 import { History } from './history.ts'
 import { Library } from './library.ts'
+import { Lookout } from './lookout.ts'
 import { attach, type Plugin } from './plugin.ts'
 import { Registry } from './registry.ts'
 import { Rooms } from './rooms.ts'
@@ -58,6 +59,7 @@ export class App {
   readonly #sealer: Sealer
   readonly #library: Library
   readonly #desk: Desk
+  readonly #lookout: Lookout
   readonly #staff: Staff
   readonly #detach: () => void
 
@@ -84,7 +86,11 @@ export class App {
     this.history = new History(database.knex, parts.registry)
     const requests = { time: parts.time, sealer: this.#sealer, actor: options.actor ?? 'app' }
     const push = (tickets: readonly Ticket[]) => this.#push(tickets)
-    this.#desk = new Desk({ ...parts, store: this.store, knex: database.knex, requests, push })
+    const { knex } = database
+    this.#lookout = new Lookout({ ...parts, knex, sealer: this.#sealer })
+    const { store } = this
+    const lookout = this.#lookout
+    this.#desk = new Desk({ ...parts, store, knex, requests, lookout, push })
     const { registry } = parts
     this.#library = new Library({
       knex: database.knex,
@@ -184,6 +190,7 @@ export class App {
 
   /** Stops what was started here and closes every connection. */
   async close(): Promise<void> {
+    this.#lookout.close()
     await this.#staff.close()
     await this.rooms.close()
     this.#detach()

@@ -8,9 +8,11 @@ import { newId } from '../lib/id.ts'
 import type { Store } from '../lib/store.ts'
 import type { FieldChange, Outcome, Unit } from '../lib/unit.ts'
 import type { Kind } from './kind.ts'
+import type { Lookout } from './lookout.ts'
 import { fromSnapshot } from './memory.ts'
 import type { Seen } from './onlooker.ts'
 import { withNews, withReflexes } from './reflexes.ts'
+import { refusal } from './refusal.ts'
 import { repeaterOf } from './repeater.ts'
 import {
   authorOf,
@@ -22,9 +24,10 @@ import {
   stopAllOf,
 } from './requests.ts'
 import { Rewinder } from './rewinder.ts'
-import { runInfo } from './row.ts'
+import type { TaskSnapshot } from './snapshot.ts'
 import type {
   Because,
+  Condition,
   EventInput,
   RunInfo,
   Schedule,
@@ -32,6 +35,7 @@ import type {
   Started,
   Target,
   Verbs,
+  WaitOptions,
 } from './verbs.ts'
 
 export interface DeskParts {
@@ -39,8 +43,12 @@ export interface DeskParts {
   readonly knex: Knex
   readonly requests: RequestParts
   readonly events: Events
+  readonly lookout: Lookout
   push(tickets: readonly Ticket[]): Promise<void>
 }
+
+/** How often a send is tried whose refusal cannot be explained any more. */
+const MOST_TRIES = 3
 
 type Committed = Extract<Outcome, { kind: 'committed' }>
 
@@ -78,15 +86,20 @@ export class Desk implements Verbs {
     return (await this.commit({ stops: [stop] }, resourceId)).stopped
   }
 
-  /** @throws TASK_NOT_RUNNING, EVENT_UNKNOWN, DUPLICATE_SEND, VALUE_NOT_STORABLE */
+  /**
+   * @throws TASK_NOT_RUNNING, TASK_FINISHED, EVENT_UNKNOWN, EVENT_TOO_LARGE, MAILBOX_FULL, DUPLICATE_SEND,
+   *   VALUE_NOT_STORABLE, ARGUMENT_INVALID
+   */
   async send(target: Target, event: EventInput, options: SendOptions): Promise<void> {
     const mail = newEvent(this.#parts.requests, target, event, options)
-    const { delivered } = await this.commit({ sends: [mail] }, target.resourceId)
-    if (delivered > 0) return
-    const live = await this.status(target)
-    if (live?.finishedAt === null && mail.dedupKey !== null)
-      throw fault('DUPLICATE_SEND', { key: mail.dedupKey })
-    throw this.#notRunning(target)
+    // What kept it out may be gone when it is looked for: a run began, or a full mailbox was worked off.
+    for (let attempt = 1; ; attempt++) {
+      const { delivered } = await this.commit({ sends: [mail] }, target.resourceId)
+      if (delivered > 0) return
+      const refused = await refusal(this.#parts.knex, target, mail)
+      if (refused) throw refused
+      if (attempt === MOST_TRIES) throw this.#notRunning(target)
+    }
   }
 
   /** @throws TASK_NOT_RUNNING, STEP_UNKNOWN, DESYNCHRONIZED */
@@ -118,16 +131,20 @@ export class Desk implements Verbs {
     await this.#moved(target, unit, state)
   }
 
-  /** The latest run of a task. @throws TASK_UNKNOWN */
-  async status({ kind, resourceId, task }: Target): Promise<RunInfo | null> {
-    const row = await this.#parts
-      .knex('tasks')
-      .leftJoin('dues', 'dues.task_id', 'tasks.id')
-      .where({ 'tasks.resource_id': resourceId })
-      .whereIn('name', kind.namesOf(task))
-      .orderBy([{ column: 'finished_at', order: 'desc', nulls: 'first' }])
-      .first('tasks.*', 'dues.due_at')
-    return row ? runInfo(row) : null
+  status(target: Target): Promise<RunInfo | null> {
+    return this.#parts.lookout.status(target)
+  }
+
+  snapshot(target: Target): Promise<TaskSnapshot | null> {
+    return this.#parts.lookout.snapshot(target)
+  }
+
+  waitFor(target: Target, condition: Condition, options: WaitOptions): Promise<TaskSnapshot> {
+    return this.#parts.lookout.waitFor(target, condition, options)
+  }
+
+  on(target: Target, type: string, listener: (event: any) => void): () => void {
+    return this.#parts.lookout.on(target, type, listener)
   }
 
   /** Where the schedule of a task is: the latest plan one of its runs has kept. @throws TASK_UNKNOWN */
@@ -193,7 +210,7 @@ export class Desk implements Verbs {
       }
       throw fault('DESYNCHRONIZED', { task, expected })
     }
-    if (resourceId !== null) await this.#parts.push([{ resourceId }])
+    if (resourceId !== null && !outcome.isQuiet) await this.#parts.push([{ resourceId }])
     return outcome
   }
 

@@ -5,9 +5,10 @@ import { decode } from '../lib/codec.ts'
 import { Again, type Runnable, type Work } from '../lib/effect.ts'
 import { asError } from '../lib/errors.ts'
 import type { Actor } from '../lib/rest.ts'
+import type { Desktop } from './change.ts'
 import type { Trial } from './memory.ts'
 import { Report } from './report.ts'
-import type { Desktop, Round } from './round.ts'
+import type { Round } from './round.ts'
 import { Watch } from './watch.ts'
 
 export type Ending =
@@ -103,6 +104,7 @@ export class Errand {
   async #work(): Promise<Ending> {
     try {
       const output = await this.runnable.run(this.#handed())
+      await this.desktop.outbox.check()
       if (output instanceof Again) return { kind: 'again', afterMs: output.afterMs }
       return { kind: 'output', output }
     } catch (error) {

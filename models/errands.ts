@@ -11,10 +11,11 @@ import type { PendingEffect, Rest } from '../lib/machine.ts'
 import { livesBy } from '../lib/machine-live.ts'
 import { type Actor, effectsOf } from '../lib/rest.ts'
 import { isRetryable, NonRetryableError, retryAfterOf } from '../lib/retry.ts'
+import type { Change } from './change.ts'
 import { type Ending, Errand } from './errand.ts'
 import type { TaskDefinition } from './kind.ts'
 import { FIRST, type Trial, type Trials } from './memory.ts'
-import type { Change, Round } from './round.ts'
+import type { Round } from './round.ts'
 
 /** One incarnation of an effect: the same state entered again has another. */
 const incarnation = ({ id, keyId = id, armedAt }: PendingEffect) => `${keyId}@${armedAt}`

@@ -2,21 +2,15 @@
 // Promise: inside a step the same words go into the step's commit; outside, each is a commit of its own.
 // A resource that is printed or turned to JSON shows no secret.
 import { inspect } from 'node:util'
-import type { AnyStateMachine, EventFrom, InputFrom } from '../lib/machine.ts'
+import type { AnyStateMachine } from '../lib/machine.ts'
 import type { Declaration, MachineOf } from './declared.ts'
 import type { Field, FieldMap, Inputs, Values } from './fields.ts'
 import { type Kind, LIFE, type ResourceShape, type TaskMap } from './kind.ts'
 import { life } from './life.ts'
-import type {
-  Because,
-  EventInput,
-  RunInfo,
-  Schedule,
-  SendOptions,
-  Started,
-  Target,
-  Verbs,
-} from './verbs.ts'
+import { TaskHandle } from './task-handle.ts'
+import type { Because, EventInput, SendOptions, Verbs } from './verbs.ts'
+
+export { TaskHandle } from './task-handle.ts'
 
 /** Where a held resource reads and writes: a view of a tick, or a copy loaded by the app. */
 export interface Backing {
@@ -149,71 +143,6 @@ export class Resource {
 
   #life(): TaskHandle {
     return new TaskHandle(this[BACKING], LIFE)
-  }
-}
-
-/** A task of a held resource: its verbs, typed by its machine. */
-export class TaskHandle<M extends AnyStateMachine = AnyStateMachine> {
-  readonly #backing: Backing
-  readonly #task: string
-
-  constructor(backing: Backing, task: string) {
-    this.#backing = backing
-    this.#task = task
-  }
-
-  get #target(): Target {
-    return { kind: this.#backing.kind, resourceId: this.#backing.id, task: this.#task }
-  }
-
-  /** Starts a run with these arguments (the machine's input), or answers the one that lives. */
-  start(args?: InputFrom<M>, because: Because = {}): Promise<Started> {
-    return this.#backing.verbs.start(this.#target, args, because)
-  }
-
-  /** Stops the live run; false when none lived. */
-  stop(because: Because = {}): Promise<boolean> {
-    return this.#backing.verbs.stop(this.#target, because)
-  }
-
-  /** Puts an event in the mailbox of the live run. @throws TASK_NOT_RUNNING, EVENT_UNKNOWN */
-  send(event: EventFrom<M> | EventFrom<M>['type'], options: SendOptions = {}): Promise<void> {
-    return this.#backing.verbs.send(this.#target, event as never, options)
-  }
-
-  /** Goes back `steps` steps, timers and effects armed anew. @throws STEP_UNKNOWN */
-  rewind(steps: number, because: Because = {}): Promise<{ step: number; state: string }> {
-    return this.#backing.verbs.rewind(this.#target, steps, because)
-  }
-
-  /** Lets a panicked run go on from its last good step. @throws TASK_NOT_RUNNING */
-  retry(because: Because = {}): Promise<void> {
-    return this.#backing.verbs.retry(this.#target, because)
-  }
-
-  /** Stops time for the live run: its effects are told to stop, its mail and its timers wait. False when it was paused already. */
-  pause(because: Because = {}): Promise<boolean> {
-    return this.#backing.verbs.pause(this.#target, because)
-  }
-
-  /** Lets a paused run go on; each timer does as the policy of its delay says. @throws TASK_NOT_PAUSED */
-  resume(because: Because = {}): Promise<void> {
-    return this.#backing.verbs.resume(this.#target, because)
-  }
-
-  /** Is there a live run that is neither paused nor panicked? */
-  async running(): Promise<boolean> {
-    return (await this.status())?.status === 'running'
-  }
-
-  /** The latest run; null when the task was never started. */
-  status(): Promise<RunInfo | null> {
-    return this.#backing.verbs.status(this.#target)
-  }
-
-  /** Where the schedule of a task with `every` is; null before it has begun. */
-  schedule(): Promise<Schedule | null> {
-    return this.#backing.verbs.schedule(this.#target)
   }
 }
 

@@ -37,9 +37,19 @@ export interface HistoryOptions {
   readonly task?: string
   /** The latest so many lines, 100 unless told. */
   readonly limit?: number
+  /** With `task`: also the mail its states did not accept. Without one, it is always told. */
+  readonly ignored?: boolean
 }
 
 const MOST = 10_000
+
+const CHANGES = `
+  CASE event WHEN '__ignored__' THEN fields[1] ELSE '(outside)' END as task, null::uuid as "taskId",
+  coalesce(version, 0)::integer as step, '' as "from",
+  CASE event WHEN '__ignored__' THEN fields[2] ELSE array_to_string(fields, ', ') END as "to",
+  event, actor,
+  CASE event WHEN '__ignored__' THEN concat_ws('; sent because ', fields[3], reason) ELSE reason END as reason,
+  null::text as message, at, id as nth`
 
 export class History {
   readonly #knex: Knex
@@ -52,41 +62,41 @@ export class History {
 
   /**
    * What was done to a resource, oldest first: the transitions of its tasks, and what was made, set, sent
-   * or stopped from outside (task `(outside)`; `to` names the fields, or the task and the event).
+   * or stopped from outside (task `(outside)`; `to` names the fields, or the task and the event). Mail that was
+   * taken without a step is there as `__ignored__`: `to` is its type, `reason` why nobody took it.
    */
   async lines(
     resourceId: string,
-    { task, limit = 100 }: HistoryOptions = {},
+    { task, limit = 100, ignored = false }: HistoryOptions = {},
   ): Promise<HistoryLine[]> {
     const moves = this.#knex('transitions')
       .join('tasks', 'tasks.id', 'transitions.task_id')
       .where('tasks.resource_id', resourceId)
       .select('tasks.name as task', 'task_id as taskId', 'transitions.step', 'from_state as from')
       .select('to_state as to', 'event', 'actor', 'reason', 'message', 'at')
+      .select(this.#knex.raw('0::bigint as nth'))
     const kind = await this.#kindOf(resourceId)
-    if (task !== undefined) moves.whereIn('tasks.name', namesOf(kind, task))
+    const names = task === undefined ? [] : namesOf(kind, task)
+    if (task !== undefined) moves.whereIn('tasks.name', names)
     const changes = this.#knex('changes')
       .where('resource_id', resourceId)
-      .select(
-        this.#knex.raw("'(outside)' as task"),
-        this.#knex.raw('null::uuid as "taskId"'),
-        this.#knex.raw('coalesce(version, 0)::integer as step'),
-      )
-      .select(
-        this.#knex.raw(`'' as "from"`),
-        this.#knex.raw(`array_to_string(fields, ', ') as "to"`),
-      )
-      .select('event', 'actor', 'reason', this.#knex.raw('null::text as message'), 'at')
-    const all = task === undefined ? moves.unionAll(changes) : moves
-    const lines: HistoryLine[] = await this.#knex
+      .select(this.#knex.raw(CHANGES))
+    if (task !== undefined) {
+      changes.where('event', '__ignored__').whereRaw('fields[1] = ANY(?)', [names])
+    }
+    const all = task === undefined || ignored ? moves.unionAll(changes) : moves
+    const lines: (HistoryLine & { nth: unknown })[] = await this.#knex
       .from(all.as('line'))
       .orderBy([
         { column: 'at', order: 'desc' },
         { column: 'step', order: 'desc' },
+        { column: 'nth', order: 'desc' },
       ])
       .limit(Math.min(limit, MOST))
       .select('*')
-    return lines.reverse().map((line) => ({ ...line, task: kind?.today(line.task) ?? line.task }))
+    return lines
+      .reverse()
+      .map(({ nth: _, ...line }) => ({ ...line, task: kind?.today(line.task) ?? line.task }))
   }
 
   /** The failures of a resource's tasks, oldest first. */

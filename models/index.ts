@@ -27,5 +27,14 @@ export type { FailureLine, HistoryLine, HistoryOptions } from './history.ts'
 export { life } from './life.ts'
 export { migrations } from './migrations/0001_house.ts'
 export { attach, type Plugin } from './plugin.ts'
+export { type Begun, TaskSnapshot } from './snapshot.ts'
 export { type StepFunction, type StepWork, Stop, steps } from './steps.ts'
-export type { Because, EventInput, RunInfo, SendOptions, Started } from './verbs.ts'
+export type {
+  Because,
+  Condition,
+  EventInput,
+  RunInfo,
+  SendOptions,
+  Started,
+  WaitOptions,
+} from './verbs.ts'

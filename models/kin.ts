@@ -6,6 +6,7 @@ import { actorLogic, isMachine } from '../lib/blueprint.ts'
 import type { StoredTask } from '../lib/claim.ts'
 import { encode, encodeError, type Json } from '../lib/codec.ts'
 import { newId } from '../lib/id.ts'
+import { weighed } from '../lib/limits.ts'
 import type { MachineEvent, Rest } from '../lib/machine.ts'
 import type { Actor, Sent } from '../lib/rest.ts'
 import type { Author, NewEvent, NewRun, RunStop, Unit } from '../lib/unit.ts'
@@ -105,7 +106,10 @@ export class Kin {
       version: (isMachine(logic) && logic.version) || '1',
       evenStopped: rootOf(address.task) === LIFE,
       origin: { src: [...(this.#stored.origin?.src ?? []), src], id, sync: sync ?? false },
-      args: input === undefined ? null : encode(input, sealer),
+      args:
+        input === undefined
+          ? null
+          : weighed(encode(input, sealer), `What actor ${id} is started with`),
       ...this.#author,
     }
   }
@@ -131,7 +135,7 @@ export class Kin {
       resourceId: this.#round.resourceId,
       task,
       type,
-      payload,
+      payload: payload && weighed(payload, `The event ${type}`),
       dedupKey: null,
       expiresAt: null,
       sender: null,

@@ -9,13 +9,14 @@ import { type Rest, stateName } from '../lib/machine.ts'
 import { effectsOf } from '../lib/rest.ts'
 import type { DueChange, Ignored, NewFailure, RunStatus, StepChange } from '../lib/unit.ts'
 import { authorOf, type Cause } from './cause.ts'
+import type { Change } from './change.ts'
 import type { Errand } from './errand.ts'
 import type { Errands } from './errands.ts'
 import { Kin } from './kin.ts'
-import type { TaskDefinition } from './kind.ts'
+import { LIFE, type TaskDefinition } from './kind.ts'
 import type { Trials } from './memory.ts'
 import type { Move } from './move.ts'
-import type { Change, Round } from './round.ts'
+import type { Round } from './round.ts'
 
 /** Where a task that cannot go on is, by what became of it. */
 const END_OF = {
@@ -24,9 +25,14 @@ const END_OF = {
   failed: '__error__',
 } as const satisfies Partial<Record<RunStatus, string>>
 
+/** A step as a change, and the attempts its effects have made by then. */
+export type Stepped = Change & { readonly trials: Trials | null }
+
 export class Ledger {
   rest: Rest | null = null
   mail: readonly StoredEvent[]
+  /** Waits more mail in the database than was read? */
+  #hasMore: boolean
   step: number
   restStep: number
   /** Does the due entry say what this ledger knows? */
@@ -47,13 +53,15 @@ export class Ledger {
     this.#stored = stored
     this.#errands = errands
     this.mail = stored.mail
+    this.#hasMore = stored.hasMore
     this.#wakes = stored.wakes
     this.step = stored.step
     this.restStep = stored.restStep
   }
 
   /** Newer mail and rings, as read. */
-  receive({ mail, wakes }: StoredTask): void {
+  receive({ mail, wakes, hasMore }: StoredTask): void {
+    this.#hasMore = hasMore
     this.mail = mail.filter(({ id }) => !this.#taken.has(id))
     this.#wakes = Math.max(wakes, this.#wakes)
     this.isSettled = false
@@ -63,21 +71,25 @@ export class Ledger {
   took({ id }: StoredEvent): void {
     this.#taken.add(id)
     this.mail = this.mail.filter((mail) => mail.id !== id)
+    if (this.mail.length === 0 && this.#hasMore) this.#round.nudge()
   }
 
   get state(): string {
     return this.rest ? stateName(this.rest.value) : this.#stored.state
   }
 
-  /** A step forward. */
-  stepped(move: Move, trials: Trials | null): Change {
+  /** A step forward. @throws what keeps from being stored what it sends: EVENT_TOO_LARGE, VALUE_NOT_STORABLE */
+  stepped(move: Move): Stepped {
     const { cause, event, rest, snapshot, payload } = move
+    const trials = this.#errands.trialsOf(effectsOf(rest))
     const number = this.step + 1
     const isDone = rest.status === 'done'
     const to = stateName(rest.value)
     const base = this.rest ? this.restStep : null
     const author = authorOf(cause, this.#round.parts.owner)
     return {
+      trials,
+      ...(this.#definition.name === LIFE && { state: to }),
       step: {
         ...this.#row(number, number, to, trials, rest),
         ...this.#newVersion(),
@@ -265,7 +277,8 @@ export class Ledger {
   /** The earliest wish: waiting mail and effects at once, effects to be tried again, timers. */
   #due(rest: Rest, mail: readonly StoredEvent[], trials: Trials | null): DueChange {
     const now = this.#round.time.now()
-    const wishes: [at: number, reason: string][] = mail.length > 0 ? [[now, 'event']] : []
+    const hasMail = mail.length > 0 || this.#hasMore
+    const wishes: [at: number, reason: string][] = hasMail ? [[now, 'event']] : []
     for (const effect of effectsOf(rest)) {
       const at = this.#errands.dueAt(effect, trials)
       wishes.push(at === null ? [now, 'effect'] : [at, 'retry'])

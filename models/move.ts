@@ -7,10 +7,11 @@ import { movedId } from '../lib/moved.ts'
 import type { Step } from '../lib/rest.ts'
 import { LATE, within } from '../lib/within.ts'
 import { type Cause, endedBy, eventOf, payloadOf } from './cause.ts'
+import type { Desktop } from './change.ts'
 import type { NewWork, TaskOptions } from './declared.ts'
 import type { TaskDefinition } from './kind.ts'
 import { toSnapshot } from './memory.ts'
-import type { Desktop, Round } from './round.ts'
+import type { Round } from './round.ts'
 
 /** What a step is to leave behind. */
 export interface Move extends Pick<Step, 'rest' | 'emitted' | 'logged' | 'sent' | 'born' | 'left'> {

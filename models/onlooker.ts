@@ -22,6 +22,7 @@ const refuse = (): never => {
 const NO_VERBS: Verbs = {
   ...{ start: refuse, stop: refuse, stopAll: refuse, send: refuse, rewind: refuse },
   ...{ retry: refuse, pause: refuse, resume: refuse, status: refuse, schedule: refuse },
+  ...{ snapshot: refuse, waitFor: refuse, on: refuse },
 }
 
 /** The resource as a condition sees it. */

@@ -4,6 +4,7 @@ import { fault } from '../lib/errors.ts'
 import type { NewEvent, NewResource, NewRun, RunStop, Unit } from '../lib/unit.ts'
 import type { Kind } from './kind.ts'
 import { newEvent, newResource, newRun, newStop, type RequestParts, stopAllOf } from './requests.ts'
+import type { TaskSnapshot } from './snapshot.ts'
 import type {
   Because,
   EventInput,
@@ -18,24 +19,46 @@ import type {
 const MOST_NOTES = 100
 const MOST_LETTERS = 1_000
 
+/** A verb that was refused, and whether anybody asked. Unheard, it is no unhandled rejection: its step fails. */
+class Refused extends Promise<never> {
+  static override readonly [Symbol.species] = Promise
+  isHeard = false
+  readonly handled = super.then(undefined, () => {})
+
+  // biome-ignore lint/suspicious/noThenProperty: awaiting is what it wants to know of
+  override then<A = never, B = never>(
+    whenDone?: ((value: never) => A | PromiseLike<A>) | null,
+    whenRefused?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    this.isHeard = true
+    return super.then(whenDone, whenRefused)
+  }
+}
+
+/** What a step may know of other tasks: what was committed. */
+export type Committed = Pick<Verbs, 'status' | 'snapshot' | 'schedule'>
+
 export class Outbox implements Verbs {
   readonly #parts: RequestParts
-  readonly #desk: Pick<Verbs, 'status' | 'schedule'>
+  readonly #desk: Committed
   readonly #creates: NewResource[] = []
   readonly #starts: NewRun[] = []
   readonly #stops: RunStop[] = []
   readonly #sends: NewEvent[] = []
   readonly #notes: string[] = []
+  readonly #refused: Refused[] = []
 
-  constructor(parts: RequestParts, desk: Pick<Verbs, 'status' | 'schedule'>) {
+  constructor(parts: RequestParts, desk: Committed) {
     this.#parts = parts
     this.#desk = desk
   }
 
-  async start(target: Target, args: unknown, because: Because): Promise<Started> {
-    const run = newRun(this.#parts, target, args, because)
-    this.#starts.push(run)
-    return { taskId: run.id, isNew: true }
+  start(target: Target, args: unknown, because: Because): Promise<Started> {
+    return this.#asked(() => {
+      const run = newRun(this.#parts, target, args, because)
+      this.#starts.push(run)
+      return { taskId: run.id, isNew: true }
+    })
   }
 
   async stop(target: Target, because: Because): Promise<boolean> {
@@ -48,8 +71,10 @@ export class Outbox implements Verbs {
     return 0
   }
 
-  async send(target: Target, event: EventInput, options: SendOptions): Promise<void> {
-    this.#sends.push(newEvent(this.#parts, target, event, options))
+  send(target: Target, event: EventInput, options: SendOptions): Promise<void> {
+    return this.#asked(() => {
+      this.#sends.push(newEvent(this.#parts, target, event, options))
+    })
   }
 
   /** A new resource of the step; its id is known at once, its row exists after the commit. */
@@ -97,6 +122,39 @@ export class Outbox implements Verbs {
     const cut = text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS - 1)}…` : text
     // A surrogate alone is nothing a column could hold.
     return Buffer.from(cut).toString()
+  }
+
+  snapshot(target: Target): Promise<TaskSnapshot | null> {
+    return this.#desk.snapshot(target)
+  }
+
+  async waitFor(): Promise<never> {
+    throw fault('ARGUMENT_INVALID', {
+      what: 'waitFor',
+      reason: 'a step cannot wait for tasks; answer again(…) to look later',
+    })
+  }
+
+  on(): never {
+    throw fault('ARGUMENT_INVALID', {
+      what: 'on',
+      reason: 'a step cannot listen to tasks; do it from outside',
+    })
+  }
+
+  /** A refused verb that nobody awaited fails its step; whoever awaits it may catch it. @throws the first of them */
+  async check(): Promise<void> {
+    await this.#refused.find(({ isHeard }) => !isHeard)
+  }
+
+  #asked<T>(make: () => T): Promise<T> {
+    try {
+      return Promise.resolve(make())
+    } catch (refusal) {
+      const refused = Refused.reject(refusal) as Refused
+      this.#refused.push(refused)
+      return refused
+    }
   }
 
   /** The parts of the unit that carry all this. */

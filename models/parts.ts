@@ -5,6 +5,7 @@ import type { Events } from '../lib/events.ts'
 import type { Store } from '../lib/store.ts'
 import type { Time } from '../lib/time.ts'
 import type { Many, ResourceClass } from './handle.ts'
+import type { Committed } from './outbox.ts'
 import type { Registry } from './registry.ts'
 import type { RequestParts } from './requests.ts'
 import type { Verbs } from './verbs.ts'
@@ -16,7 +17,7 @@ export interface TickParts {
   readonly registry: Registry
   readonly sealer: Sealer
   readonly requests: RequestParts
-  readonly desk: Pick<Verbs, 'status' | 'schedule'>
+  readonly desk: Committed
   /** Pushes tickets; does not throw, for the clock covers what is lost. */
   push(tickets: readonly Ticket[]): Promise<void>
   /** Something of this resource falls due at that moment; a hint that may be forgotten. */

@@ -5,6 +5,7 @@ import { encode, type Json, type Sealer } from '../lib/codec.ts'
 import { toMs } from '../lib/duration.ts'
 import { fault } from '../lib/errors.ts'
 import { newId } from '../lib/id.ts'
+import { named, weighed } from '../lib/limits.ts'
 import type { Time } from '../lib/time.ts'
 import type { NewEvent, NewResource, NewRun, RunStop } from '../lib/unit.ts'
 import { type Kind, LIFE } from './kind.ts'
@@ -22,7 +23,7 @@ export const authorOf = ({ actor, reason }: Because, { actor: byDefault }: { act
   reason: reason ?? null,
 })
 
-/** @throws TASK_UNKNOWN, VALUE_NOT_STORABLE */
+/** @throws TASK_UNKNOWN, VALUE_NOT_STORABLE, EVENT_TOO_LARGE */
 export function newRun(
   parts: RequestParts,
   target: Target,
@@ -38,12 +39,15 @@ export function newRun(
     evenStopped: name === LIFE,
     origin: null,
     ...renamed(target),
-    args: args === undefined ? null : encode(args, parts.sealer),
+    args:
+      args === undefined
+        ? null
+        : weighed(encode(args, parts.sealer), `What ${name} is started with`),
     ...authorOf(because, parts),
   }
 }
 
-/** @throws TASK_UNKNOWN, EVENT_UNKNOWN, VALUE_NOT_STORABLE, ARGUMENT_INVALID */
+/** @throws TASK_UNKNOWN, EVENT_UNKNOWN, EVENT_TOO_LARGE, VALUE_NOT_STORABLE, ARGUMENT_INVALID */
 export function newEvent(
   parts: RequestParts,
   target: Target,
@@ -53,14 +57,15 @@ export function newEvent(
   const { type, ...payload } = typeof event === 'string' ? { type: event } : event
   checkEvent(target, type)
   const { dedupKey, expiresIn } = options
+  const isEmpty = Object.keys(payload).length === 0
   return {
     id: newId(parts.time),
     resourceId: target.resourceId,
     task: target.kind.task(target.task).name,
     ...renamed(target),
     type,
-    payload: Object.keys(payload).length === 0 ? null : encode(payload, parts.sealer),
-    dedupKey: dedupKey ?? null,
+    payload: isEmpty ? null : weighed(encode(payload, parts.sealer), `The event ${type}`),
+    dedupKey: dedupKey === undefined ? null : named('The dedup key', dedupKey),
     sender: null,
     recipient: null,
     expiresAt: expiresIn === undefined ? null : parts.time.now() + toMs(expiresIn, 'expiresIn'),
@@ -99,9 +104,9 @@ export function newResource(
 }
 
 /** A machine that names wildcards takes any event; others only those they name. */
-function checkEvent({ kind, task }: Target, type: unknown): void {
+function checkEvent({ kind, task }: Target, type: string): void {
   const { events } = kind.task(task)
-  if (typeof type !== 'string' || type === '' || type.startsWith('xstate.')) {
+  if (named('The event type', type).startsWith('xstate.')) {
     throw fault('ARGUMENT_INVALID', {
       what: 'The event type',
       reason: `${JSON.stringify(type)} cannot be sent`,

@@ -9,9 +9,10 @@ import type { Lease } from '../lib/contract.ts'
 import { newId } from '../lib/id.ts'
 import type { Place } from '../lib/machine.ts'
 import type { Time } from '../lib/time.ts'
-import type { Unit } from '../lib/unit.ts'
+import type { Outcome, Unit } from '../lib/unit.ts'
+import { type Change, type Desktop, noted, RoundLost, RunEnded, together } from './change.ts'
 import { Draft } from './draft.ts'
-import { hold, type Resource } from './handle.ts'
+import { hold } from './handle.ts'
 import type { Kind } from './kind.ts'
 import type { Seen } from './onlooker.ts'
 import { Outbox } from './outbox.ts'
@@ -19,47 +20,7 @@ import type { TickParts } from './parts.ts'
 import { withReflexes } from './reflexes.ts'
 import { Sheet, type View } from './sheet.ts'
 
-/** This round may not write any more: somebody else moved the resource, or may be about to. */
-export class RoundLost extends Error {
-  override readonly name = 'RoundLost'
-}
-
-/** The requests of a machine and those of its actions go in one commit, the machine's first. */
-function together(
-  machine: Partial<Unit>,
-  { creates, starts = [], stops = [], sends = [] }: Outbox['parts'],
-) {
-  return {
-    creates,
-    starts: [...(machine.starts ?? []), ...starts],
-    stops: [...(machine.stops ?? []), ...stops],
-    sends: [...(machine.sends ?? []), ...sends],
-  } as Pick<Unit, 'creates' | 'starts' | 'stops' | 'sends'>
-}
-
-/** The run a change was for has ended meanwhile: it was stopped from outside. The round goes on. */
-export class RunEnded extends Error {
-  override readonly name = 'RunEnded'
-}
-
-/** What the code of a step had to say goes on its line of the history. */
-function noted({ step }: Partial<Unit>, { outbox: { message } }: Desktop): Pick<Unit, 'step'> {
-  if (!step?.transition || message === null) return {}
-  return { step: { ...step, transition: { ...step.transition, message } } }
-}
-
-/** What one effect or action works on: the resource it sees, and what it will leave in the commit. */
-export interface Desktop {
-  readonly resource: Resource
-  readonly view: View
-  readonly outbox: Outbox
-}
-
-/** A unit without its envelope: the round adds the id and the fence. */
-export type Change = Omit<Unit, 'id' | 'fence' | 'fields'> & {
-  desktop?: Desktop | undefined
-  state?: string
-}
+type Committed = Extract<Outcome, { kind: 'committed' }>
 
 export class Round {
   readonly parts: TickParts
@@ -225,7 +186,7 @@ export class Round {
       const unit = this.#unit(change)
       const [outcome] = await this.parts.store.commit([unit])
       if (outcome?.kind === 'committed') {
-        await this.#committed(unit, outcome.started)
+        await this.#committed(unit, outcome)
         return true
       }
       if (outcome?.kind === 'desynchronized' && (await this.#sawEnd(unit))) throw new RunEnded()
@@ -261,8 +222,10 @@ export class Round {
     }
   }
 
-  async #committed(unit: Unit, started: readonly string[]): Promise<void> {
+  async #committed(unit: Unit, { started, isRung }: Committed): Promise<void> {
     this.#register(unit, started)
+    // Mail that came meanwhile may have had no ticket of its own: while other mail waits, nobody is told twice.
+    if (isRung && unit.due?.reason !== 'event') this.nudge()
     if (unit.fields) this.#sheet.committed(unit.fields)
     if (unit.fields?.state !== undefined) this.#state = unit.fields.state
     if (unit.step?.transition) this.#steps += 1

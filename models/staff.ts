@@ -13,6 +13,7 @@ import type { Time } from '../lib/time.ts'
 import { within } from '../lib/within.ts'
 import { Worker } from '../lib/worker.ts'
 import type { Library } from './library.ts'
+import type { Committed } from './outbox.ts'
 import type { TickParts } from './parts.ts'
 import { type Plugin, wrapped } from './plugin.ts'
 import type { Registry } from './registry.ts'
@@ -30,7 +31,7 @@ export interface StaffParts {
   readonly registry: Registry
   readonly sealer: Sealer
   readonly requests: RequestParts
-  readonly desk: Pick<Verbs, 'status' | 'schedule' | 'start'>
+  readonly desk: Committed & Pick<Verbs, 'start'>
   readonly library: Library
   readonly plugins: readonly Plugin[]
   push(tickets: readonly Ticket[]): Promise<void>

@@ -7,16 +7,17 @@ import { asError, type ErrorCode } from '../lib/errors.ts'
 import { stateName } from '../lib/machine.ts'
 import { effectsOf } from '../lib/rest.ts'
 import { type Cause, earliest, nameOf, nextTimerAt } from './cause.ts'
+import type { Desktop } from './change.ts'
 import { Crew } from './crew.ts'
 import type { Errand } from './errand.ts'
 import { STOP } from './kin.ts'
-import { LIFE, type TaskDefinition } from './kind.ts'
-import { Ledger } from './ledger.ts'
+import type { TaskDefinition } from './kind.ts'
+import { Ledger, type Stepped } from './ledger.ts'
 import { Mailbox } from './mailbox.ts'
 import { awaken, type Woken } from './memory.ts'
 import { type Move, move } from './move.ts'
 import type { InTurn, Order } from './order.ts'
-import type { Desktop, Round } from './round.ts'
+import type { Round } from './round.ts'
 import { tellEnd, tellStep } from './telling.ts'
 
 export class Turn implements InTurn {
@@ -156,13 +157,16 @@ export class Turn implements InTurn {
     const place = this.#round.placeOf(this.#stored.task)
     const taskId = this.#stored.id
     let moved: Move | null
+    let change: Stepped | null
     try {
       const what = { definition, taskId, rest, step: last + 1, cause, desktop, place }
       moved = await move({ round: this.#round, ...what })
+      await desktop.outbox.check()
+      change = moved && this.#ledger.stepped(moved)
     } catch (thrown) {
       return this.#panic(thrown, nameOf(cause))
     }
-    if (moved) await this.#commit(moved, desktop)
+    if (moved && change) await this.#commit(moved, change, desktop)
     else if (cause.kind === 'mail') await this.#mailbox.drop(cause.mail, 'no state accepted it')
     else {
       this.#crew.heard(cause)
@@ -170,14 +174,11 @@ export class Turn implements InTurn {
     }
   }
 
-  async #commit(move: Move, desktop: Desktop): Promise<void> {
+  async #commit(move: Move, { trials, ...change }: Stepped, desktop: Desktop): Promise<void> {
     const { cause, event, rest, sent } = move
-    const trials = this.#crew.errands.trialsOf(effectsOf(rest))
     const from = this.#ledger.state
     const to = stateName(rest.value)
-    const life = this.#definition.name === LIFE ? { state: to } : {}
-    const change = { ...this.#ledger.stepped(move, trials), ...life, desktop }
-    const isCommitted = await this.#round.commit(change)
+    const isCommitted = await this.#round.commit({ ...change, desktop })
     if (isCommitted) this.#order.wrote((change.sends ?? []).map(({ task }) => task))
     if (cause.kind === 'effect') this.#crew.heard(cause)
     // Overtaken by another task's change to the same field: taken again, its effect run anew.

@@ -1,6 +1,8 @@
 // What is told of a step that was committed: events on the bus, after the fact.
+
+import type { Change } from './change.ts'
 import type { Move } from './move.ts'
-import type { Change, Round } from './round.ts'
+import type { Round } from './round.ts'
 
 export interface Naming {
   readonly kind: string

@@ -5,10 +5,11 @@ import type { Claim, StoredEvent, StoredTask } from '../lib/claim.ts'
 import type { Verdict } from '../lib/contract.ts'
 import { asError } from '../lib/errors.ts'
 import { newId } from '../lib/id.ts'
+import { RoundLost, RunEnded } from './change.ts'
 import type { TaskDefinition } from './kind.ts'
 import type { InTurn, Order } from './order.ts'
 import type { TickParts } from './parts.ts'
-import { type Round, RoundLost, RunEnded } from './round.ts'
+import type { Round } from './round.ts'
 import { Turn } from './task.ts'
 
 /** How long a task nobody here knows is left to others before it is looked at again. */

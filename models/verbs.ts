@@ -3,6 +3,7 @@
 import type { RunStatus } from '../lib/unit.ts'
 import type { Plan } from './cadence.ts'
 import type { Kind } from './kind.ts'
+import type { Begun, TaskSnapshot } from './snapshot.ts'
 
 export interface Target {
   readonly kind: Kind
@@ -32,6 +33,16 @@ export interface Started {
 /** An event as users write it: its type alone, or an object. */
 export type EventInput = string | { readonly type: string; readonly [key: string]: unknown }
 
+/** What is waited for: the end, a tag, or whatever a function finds in the snapshot. */
+export type Condition = string | ((snapshot: Begun<any>) => boolean)
+
+export interface WaitOptions {
+  /** 30 s unless told, a day at most. */
+  readonly timeoutMs?: number | undefined
+  /** Ends the waiting; it rejects with the reason of the signal. */
+  readonly signal?: AbortSignal | undefined
+}
+
 export interface Verbs {
   start(target: Target, args: unknown, because: Because): Promise<Started>
   stop(target: Target, because: Because): Promise<boolean>
@@ -43,6 +54,9 @@ export interface Verbs {
   resume(target: Target, because: Because): Promise<void>
   status(target: Target): Promise<RunInfo | null>
   schedule(target: Target): Promise<Schedule | null>
+  snapshot(target: Target): Promise<TaskSnapshot | null>
+  waitFor(target: Target, condition: Condition, options: WaitOptions): Promise<TaskSnapshot>
+  on(target: Target, type: string, listener: (event: any) => void): () => void
 }
 
 /** Where the schedule of a repeating task is. */

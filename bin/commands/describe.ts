@@ -123,7 +123,10 @@ async function printHistory(
   const held = await app.getByName(kind, id)
   if (task !== undefined) app.registry.find(held.kind).task(task)
   const { limit } = options
-  const lines = await app.history.lines(held.id, { limit, ...(task !== undefined && { task }) })
+  const lines = await app.history.lines(held.id, {
+    limit,
+    ...(task !== undefined && { task, ignored: true }),
+  })
   const values = lines.map(historyValue)
   door.show(options, values, () => historyTable(values, options.output === 'wide'))
 }

@@ -107,6 +107,23 @@ test('a resource lives and stops; its life is a task like any other', LONG, asyn
   assert.match(refused.err, 'RESOURCE_STOPPED')
 })
 
+test('wait says by its status whether it is so, may become so, or cannot', LONG, async () => {
+  const { id } = await create()
+  const wait = ['wait', `Server/${id}`, 'wait']
+  const status = async (...words: string[]) => (await place.run([...wait, ...words])).code
+  assert.is(await status(), 4, 'it was never started')
+  const { taskId } = await place.json(['start', `Server/${id}`, 'wait'])
+  await untilIdle()
+  const here = await place.json([...wait, '--for', 'state=here'])
+  assert.equal([here.taskId, here.status, here.state], [taskId, 'running', 'here'])
+  assert.is(await status('--for', 'tag=none', '--timeout', '100ms'), 1)
+  assert.is(await status('--for', 'sometime'), 2)
+  await place.json(['stop', `Server/${id}`, 'wait'])
+  const late = await place.run(wait)
+  assert.is(late.code, 4)
+  assert.match(late.err, 'TASK_FINISHED')
+})
+
 test('get watches until it is interrupted, one list a line', LONG, async () => {
   const watch = ['get', 'tasks', '--watch', '-o', 'json']
   const { code, out } = await place.run(watch, {

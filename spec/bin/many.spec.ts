@@ -25,7 +25,7 @@ test('verbs for many count what they chose, changed and were refused', LONG, asy
   assert.is(started.out, 'changed 2 of 2 Server\n')
   await place.json(['stop', `Server/${id}`, 'wait'])
   const sent = await place.json(['send', 'Server', 'wait', 'GO', '--where', 'plan=large'])
-  assert.equal(sent, { ...what, changed: 1, refused: { TASK_NOT_RUNNING: 1 }, dryRun: false })
+  assert.equal(sent, { ...what, changed: 1, refused: { TASK_FINISHED: 1 }, dryRun: false })
 })
 
 test('an empty filter chooses nothing, and a filter is not for one', LONG, async () => {

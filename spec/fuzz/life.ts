@@ -10,6 +10,7 @@ import { turn } from '../../lib/time.ts'
 import { Desk } from '../../models/desk.ts'
 import { Resource } from '../../models/handle.ts'
 import type { Kind } from '../../models/kind.ts'
+import { Lookout } from '../../models/lookout.ts'
 import { fromSnapshot } from '../../models/memory.ts'
 import type { TickParts } from '../../models/parts.ts'
 import { Registry } from '../../models/registry.ts'
@@ -201,7 +202,8 @@ class Process {
     this.kind = registry.of(Fuzzed)
     this.#store = new Watched(store)
     const { knex } = house.app.rooms.database
-    this.desk = new Desk({ store, knex, requests, events, push })
+    const lookout = new Lookout({ knex, events, time, sealer })
+    this.desk = new Desk({ store, knex, requests, events, lookout, push })
     const parts: TickParts = {
       ...{ store: this.#store, time, events, registry, sealer, requests, desk: this.desk, push },
       ...{ owner: OWNER, quota: { steps: 200, ms: 60_000 }, lookMs: 60_000, soon: () => {} },

@@ -89,7 +89,7 @@ test('ends with its tasks stopped, which cannot start then', async () => {
   assert.equal(told, ['start', 'stop'])
   assert.equal(await statesOf(server.id), { life: 'done', serve: 'stopped', beat: 'stopped' })
   assert.is(await codeOf(server.beat.start()), 'RESOURCE_STOPPED')
-  assert.is(await codeOf(server.serve.send('PING')), 'TASK_NOT_RUNNING')
+  assert.is(await codeOf(server.serve.send('PING')), 'TASK_FINISHED')
   await on.advance('2h')
   assert.equal(await statesOf(server.id), { life: 'done', serve: 'stopped', beat: 'stopped' })
 })

@@ -3,6 +3,7 @@ import { setup } from 'xstate'
 import * as z from 'zod'
 import { action, field, Resource, steps, task } from '../../bin/index.ts'
 import { Desk } from '../../models/desk.ts'
+import { Lookout } from '../../models/lookout.ts'
 import { Steward } from '../../models/steward.ts'
 import { codeOf, gate, stage } from '../support/stage.ts'
 import { assert, suite } from '../support/suite.ts'
@@ -67,7 +68,8 @@ const steward = () => {
   const { store, events, registry, rooms } = app
   const requests = { time, sealer: { seal: String, open: String }, actor: 'steward' }
   const { knex } = rooms.database
-  const desk = new Desk({ store, events, requests, knex, push: async () => {} })
+  const lookout = new Lookout({ knex, events, time, sealer: requests.sealer })
+  const desk = new Desk({ store, events, requests, knex, lookout, push: async () => {} })
   return new Steward({ knex, registry, time, events, desk })
 }
 const finished = async (order: any, name = 'old') => {

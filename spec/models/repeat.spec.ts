@@ -243,7 +243,10 @@ test('a schedule a deploy adds is begun, one it takes away ends', async () => {
     const { Desk } = await import('../../models/desk.ts')
     const { store, events, rooms } = app
     const requests = { time, sealer: { seal: String, open: String }, actor: 'steward' }
-    const parts = { store, events, requests, knex: rooms.database.knex, push: async () => {} }
+    const { knex } = rooms.database
+    const { Lookout } = await import('../../models/lookout.ts')
+    const lookout = new Lookout({ knex, events, time, sealer: requests.sealer })
+    const parts = { store, events, requests, knex, lookout, push: async () => {} }
     return new Desk(parts).start(target, undefined, {})
   }
   const parts = { knex: app.rooms.database.knex, registry: app.registry, time, events: app.events }

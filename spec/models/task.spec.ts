@@ -100,7 +100,7 @@ test('does not run when it is stopped, not even for mail that was sent before', 
   assert.is(await lamp.light.stop({ actor: 'me', reason: 'enough' }), true)
   assert.is(await lamp.light.stop(), false)
   await on.settle()
-  assert.is(await codeOf(lamp.light.send('TOGGLE')), 'TASK_NOT_RUNNING')
+  assert.is(await codeOf(lamp.light.send('TOGGLE')), 'TASK_FINISHED')
   assert.equal(await path(lamp.id, 'light'), ['__new__', 'off', '__stop__'])
   const { actor, reason } = (await on.app.history.lines(lamp.id, { task: 'light' })).at(-1)!
   assert.equal([actor, reason], ['me', 'enough'])

@@ -5,6 +5,7 @@ import { type Duration, toMs } from '../../lib/duration.ts'
 import type { App } from '../../models/app.ts'
 import { Desk } from '../../models/desk.ts'
 import { Library } from '../../models/library.ts'
+import { Lookout } from '../../models/lookout.ts'
 import type { TickParts } from '../../models/parts.ts'
 import { ResourceTicker } from '../../models/resource.ts'
 import type { FakeTime } from './time.ts'
@@ -79,7 +80,8 @@ function tickParts(app: App, time: FakeTime, owner: string, quota = { steps: 200
   }
   const requests = { time, sealer, actor: owner }
   const push = async () => {}
-  const desk = new Desk({ store, knex, requests, events, push })
+  const lookout = new Lookout({ knex, events, time, sealer })
+  const desk = new Desk({ store, knex, requests, events, lookout, push })
   const library = new Library({ knex, registry, sealer, desk })
   const children: TickParts['children'] = (...asked) => library.children(...asked)
   const lookMs = rooms.config.toldMs

@@ -1,0 +1,108 @@
+// The lookout: runs looked at from outside any tick.
+// Promise: reads only. What this program's definitions cannot hold is shown as it was stored.
+import type { Sealer } from '../lib/codec.ts'
+import type { Knex } from '../lib/database.ts'
+import type { Events } from '../lib/events.ts'
+import type { MachineEvent } from '../lib/machine.ts'
+import type { Time } from '../lib/time.ts'
+import type { Kind, TaskDefinition } from './kind.ts'
+import { awaken, fromSnapshot } from './memory.ts'
+import { runInfo } from './row.ts'
+import { TaskSnapshot } from './snapshot.ts'
+import type { Condition, RunInfo, Target, WaitOptions } from './verbs.ts'
+import { Waiting } from './waiting.ts'
+
+export interface LookoutParts {
+  readonly knex: Knex
+  readonly events: Events
+  readonly time: Time
+  readonly sealer: Sealer
+}
+
+export class Lookout {
+  readonly #parts: LookoutParts
+  readonly #waiting: Waiting
+
+  constructor(parts: LookoutParts) {
+    this.#parts = parts
+    this.#waiting = new Waiting({
+      ...parts,
+      read: (id, kind) => this.#read({ 'tasks.id': id }, kind),
+    })
+  }
+
+  /** The latest run of a task; null when it was never started. @throws TASK_UNKNOWN */
+  async status({ kind, resourceId, task }: Target): Promise<RunInfo | null> {
+    const row = await this.#rows({ 'tasks.resource_id': resourceId }, kind.namesOf(task)).first(
+      'tasks.*',
+      'dues.due_at',
+    )
+    return row ? runInfo(row) : null
+  }
+
+  /** The same, with all its machine knows. @throws TASK_UNKNOWN, SEAL_UNKNOWN_KEY */
+  async snapshot({ kind, resourceId, task }: Target): Promise<TaskSnapshot | null> {
+    return this.#read({ 'tasks.resource_id': resourceId }, kind, kind.namesOf(task))
+  }
+
+  /** Resolves when the latest run has become what is waited for. See TaskHandle.waitFor. */
+  async waitFor(target: Target, condition: Condition, options: WaitOptions): Promise<TaskSnapshot> {
+    return this.#waiting.until(target, await this.snapshot(target), condition, options)
+  }
+
+  /** Hears what the machine of a task emits, in this process. @returns the undo. @throws TASK_UNKNOWN */
+  on({ kind, resourceId, task }: Target, type: string, listener: (event: any) => void): () => void {
+    const { name } = kind.task(task)
+    return this.#parts.events.on('task.emitted', (told) => {
+      const isOurs = told.resourceId === resourceId && told.task === name
+      if (isOurs && (type === '*' || type === told.type)) listener(told.event as MachineEvent)
+    })
+  }
+
+  /** Nobody waits here any more. */
+  close(): void {
+    this.#waiting.close()
+  }
+
+  /** @param names of the task, its earlier ones among them; of any task, unless told */
+  #rows(which: Readonly<Record<string, string>>, names?: readonly string[]): Knex.QueryBuilder {
+    const rows = this.#parts
+      .knex('tasks')
+      .leftJoin('dues', 'dues.task_id', 'tasks.id')
+      .where(which)
+      .orderBy([{ column: 'finished_at', order: 'desc', nulls: 'first' }])
+    return names ? rows.whereIn('name', [...names]) : rows
+  }
+
+  async #read(
+    which: Readonly<Record<string, string>>,
+    kind: Kind,
+    names?: readonly string[],
+  ): Promise<TaskSnapshot | null> {
+    const row = await this.#rows(which, names)
+      .join('transitions as rest', (join) =>
+        join.on('rest.task_id', 'tasks.id').andOn('rest.step', 'tasks.rest_step'),
+      )
+      .first('tasks.*', 'dues.due_at', 'rest.snapshot')
+    if (!row) return null
+    if (row.snapshot === null) return new TaskSnapshot(runInfo(row), null, null)
+    return this.#held(row, kind) ?? this.#asStored(row)
+  }
+
+  /** Null when the definition that runs now cannot hold it. */
+  #held(row: any, kind: Kind): TaskSnapshot | null {
+    try {
+      const definition = kind.run(row.name, row.origin) as TaskDefinition
+      const stored = { ...row, machineVersion: row.machine_version }
+      const { rest } = awaken(stored, definition, this.#parts.sealer)
+      return new TaskSnapshot(runInfo(row), definition.machine, rest)
+    } catch {
+      return null
+    }
+  }
+
+  #asStored(row: any): TaskSnapshot {
+    const rest = fromSnapshot(row.snapshot, this.#parts.sealer, row.name)
+    return new TaskSnapshot(runInfo(row), null, rest)
+  }
+}
