@@ -1,7 +1,7 @@
 // Lists of what is stored: runs, resources of any kind, resources of one kind.
 // Promise: a list has one shape as JSON, described in docs/cli.md, and one as a table.
 import { fault } from '../lib/errors.ts'
-import type { ResourceClass } from '../models/index.ts'
+import type { Availability, Resource, ResourceClass } from '../models/index.ts'
 import type { Kind } from '../models/kind.ts'
 import type { ResourceLine, RunLine } from '../models/query.ts'
 import type { Opened } from './door.ts'
@@ -96,10 +96,12 @@ export async function listResources({ query }: Opened, wanted: Wanted): Promise<
 export async function listKind(opened: Opened, kind: Kind, wanted: Wanted): Promise<List> {
   const { app } = opened
   const values: Record<string, any>[] = []
-  if (wanted.id !== undefined) values.push((await app.getByName(kind.name, wanted.id)).toJSON())
+  const add = (held: Resource) =>
+    values.push({ ...held.toJSON(), availability: availabilityValue(held.availability) })
+  if (wanted.id !== undefined) add(await app.getByName(kind.name, wanted.id))
   else {
     for await (const held of chosen(opened, kind, wanted)) {
-      values.push(held.toJSON())
+      add(held)
       if (values.length === wanted.limit) break
     }
   }
@@ -112,10 +114,18 @@ export async function listKind(opened: Opened, kind: Kind, wanted: Wanted): Prom
       one.state,
       ...names.map((name) => one.fields[name]),
     ]),
-    wideHead: ['parent'],
-    wideRows: values.map((one) => [one.parentId]),
+    wideHead: ['availability', 'since', 'parent'],
+    wideRows: values.map(({ availability, parentId }) => [
+      ...[availability.status, availability.since, parentId],
+    ]),
   }
 }
+
+/** What was last said of a resource, as JSON. */
+export const availabilityValue = ({ since, ...said }: Availability) => ({
+  ...said,
+  since: moment(since),
+})
 
 /** The resources a filter means. @throws FIELD_UNKNOWN, FIELDS_INVALID, ARGUMENT_INVALID for a secret */
 export function chosen(
@@ -125,7 +135,7 @@ export function chosen(
 ) {
   const fields = Object.entries(pairs('--where', where)).map(([name, word]) => [
     name,
-    fieldValue(kind.fields, name, word),
+    name === 'availability' ? word : fieldValue(kind.fields, name, word),
   ])
   const wanted = { ...Object.fromEntries(fields), ...(state !== undefined && { state }) }
   return app.find(kind.shape as ResourceClass).where(wanted as never)

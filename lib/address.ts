@@ -48,6 +48,14 @@ export function childName(parent: string, id: string, step: number, twin = 1): s
   return `${parent}/${encodeURIComponent(id)}:${step}${twin > 1 ? `.${twin}` : ''}`
 }
 
+/** In an origin, the source of an exit machine: no actor of the machine, but what cleans up after it. */
+export const EXIT = '__exit__'
+
+/** The name of the run that cleans up after a task which was stopped in that step. */
+export function exitName(task: string, step: number): string {
+  return `${task}/exit:${step}`
+}
+
 /** The id a task has for its parent; its name, when it has none. */
 export function idOf(task: string): string {
   const own = task.slice(task.lastIndexOf('/') + 1)

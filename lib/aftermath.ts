@@ -29,17 +29,20 @@ export async function readBack(
 ): Promise<Outcome[] | null> {
   const moves = units.flatMap(movesOf)
   const others = units.filter((unit) => isFromOutside(unit)).map(({ id }) => id)
-  if (moves.length + others.length === 0) {
+  const removals = units.filter(({ removes = [] }) => removes.length > 0).map(({ id }) => id)
+  if (moves.length + others.length + removals.length === 0) {
     throw fault('COMMIT_UNKNOWN', { reason: cause?.message ?? 'it leaves no trace' }, cause)
   }
   const { rows } = await runner.query(
     `SELECT x.unit_id FROM transitions x
      JOIN unnest($1::uuid[], $2::integer[]) AS v(task_id, step) ON x.task_id = v.task_id AND x.step = v.step
-     UNION SELECT unit_id FROM changes WHERE unit_id = ANY($3)`,
-    [moves.map(({ taskId }) => taskId), moves.map(({ step }) => step), others],
+     UNION SELECT unit_id FROM changes WHERE unit_id = ANY($3)
+     UNION SELECT unit_id FROM tombstones WHERE unit_id = ANY($4)`,
+    [moves.map(({ taskId }) => taskId), moves.map(({ step }) => step), others, removals],
   )
   const found = new Set(rows.map(({ unit_id }) => unit_id))
-  const isKnown = (unit: Unit) => movesOf(unit).length > 0 || isFromOutside(unit)
+  const isKnown = (unit: Unit) =>
+    movesOf(unit).length > 0 || isFromOutside(unit) || removals.includes(unit.id)
   if (!units.some(({ id }) => found.has(id))) return null
   return units.map((unit) =>
     found.has(unit.id) || !isKnown(unit) ? done(unit) : { kind: 'desynchronized' },
@@ -47,7 +50,7 @@ export async function readBack(
 }
 
 /** The rows were there to be counted when the unit was written; what it asked for is what we can say now. */
-function done({ starts = [], sends = [], stops = [] }: Unit): Outcome {
+function done({ starts = [], sends = [], stops = [], reports = [] }: Unit): Outcome {
   return {
     kind: 'committed',
     started: starts.map(({ id }) => id),
@@ -55,6 +58,7 @@ function done({ starts = [], sends = [], stops = [] }: Unit): Outcome {
     stopped: stops.length,
     isQuiet: false,
     isRung: true,
+    reported: reports.length,
   }
 }
 
@@ -65,8 +69,8 @@ function movesOf({ step, starts = [] }: Unit): { taskId: string; step: number }[
 }
 
 /** Does it leave a line among the changes made from outside? */
-function isFromOutside({ fence, fields, creates = [], stops = [], sends = [] }: Unit): boolean {
-  return (
-    !fence && (fields?.author !== undefined || creates.length + stops.length + sends.length > 0)
-  )
+function isFromOutside({ fence, fields, reports = [], marks = [], ...unit }: Unit): boolean {
+  const { creates = [], stops = [], sends = [] } = unit
+  const lines = creates.length + stops.length + sends.length + reports.length + marks.length
+  return !fence && (fields?.author !== undefined || lines > 0)
 }

@@ -9,6 +9,7 @@ export interface Claim {
   readonly kind: string
   readonly state: string
   readonly parentId: string | null
+  readonly availability: unknown
   readonly fields: Record<string, unknown>
   readonly version: number
   readonly fence: number
@@ -96,11 +97,11 @@ export async function look(
   return asked.map(({ resourceId, fence }) => claimOf(resourceId, fence, found.get(resourceId)))
 }
 
-/** Which of these runs have ended? */
+/** Which of these runs have ended, or are stopping: nothing more is done for them. */
 export async function finished(runner: Runner, taskIds: readonly string[]): Promise<string[]> {
   if (taskIds.length === 0) return []
   const { rows } = await runner.query(
-    'SELECT id FROM tasks WHERE id = ANY($1) AND finished_at IS NOT NULL',
+    "SELECT id FROM tasks WHERE id = ANY($1) AND (finished_at IS NOT NULL OR status = 'stopping')",
     [taskIds],
   )
   return rows.map(({ id }) => id)
@@ -109,12 +110,13 @@ export async function finished(runner: Runner, taskIds: readonly string[]): Prom
 function claimOf(resourceId: string, fence: number, rows: any[] = []): Claim | null {
   const [first] = rows
   if (!first) return null
-  const { kind, parent_id: parentId, resource_state: state, fields, version } = first
+  const { kind, parent_id: parentId, resource_state: state, availability, fields, version } = first
   return {
     resourceId,
     kind,
     state,
     parentId,
+    availability,
     fields,
     version,
     fence,
@@ -145,7 +147,7 @@ function storedTask(row: any): StoredTask {
 }
 
 const LOOK = `
-  SELECT r.id AS resource_id, r.kind, r.parent_id, r.state AS resource_state, coalesce(r.lost_and_found, '{}') || r.fields AS fields, r.version,
+  SELECT r.id AS resource_id, r.kind, r.parent_id, r.state AS resource_state, r.availability, coalesce(r.lost_and_found, '{}') || r.fields AS fields, r.version,
     (SELECT json_agg(json_build_array(s.name, s.system)) FROM tasks s
      WHERE s.resource_id = r.id AND s.system IS NOT NULL AND s.finished_at IS NULL) AS actors, t.*
   FROM resources r LEFT JOIN LATERAL (

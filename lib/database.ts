@@ -137,6 +137,28 @@ export class Database implements Runner {
     return pool
   }
 
+  /**
+   * Does work of ours in a transaction of somebody else's, which may look for its tables elsewhere.
+   * @throws TRANSACTION_FOREIGN when it is none, or one of another database
+   */
+  async within<T>(trx: Runner, work: (runner: Runner) => Promise<T>): Promise<T> {
+    const foreign = (reason: string) => fault('TRANSACTION_FOREIGN', { reason })
+    if (typeof trx?.query !== 'function') throw foreign('it has no query(text, params)')
+    const { rows } = await trx.query(
+      `SELECT current_setting('search_path') AS path, set_config('search_path', $1, true) AS ours,
+         to_regclass($2) IS NOT NULL AS there`,
+      [`"${this.schema}"`, `"${this.schema}".tasks`],
+    )
+    const [{ path, ours, there }] = rows
+    if (!there) throw foreign(`its database has no schema "${this.schema}" of this app`)
+    await trx.query(`SELECT set_config('escapement.joined', 'on', true)`)
+    const joined = await trx.query(`SELECT current_setting('escapement.joined', true) AS joined`)
+    if (joined.rows[0].joined !== 'on' || !ours) throw foreign('no transaction is open in it')
+    const value = await work(trx)
+    await trx.query(`SELECT set_config('search_path', $1, true)`, [path])
+    return value
+  }
+
   /** Brings the schema up to date. Safe to call from any number of starters at once. */
   async migrate(): Promise<string[]> {
     return this.#migrating(async (knex) => {

@@ -1,6 +1,7 @@
 // Everything that can go wrong, as one table: code, exit status, sentence, what to do.
 // docs/errors.md is kept equal to it by a spec.
 import { EFFECT_ERRORS } from './effect-errors.ts'
+import { ENDS } from './error-ends.ts'
 import { type ErrorEntry, entry } from './error-entry.ts'
 import { MAIL_ERRORS } from './mail-errors.ts'
 
@@ -232,6 +233,9 @@ export const ERRORS = {
     'An event with the dedup key "{key}" was already sent to this task.',
     'Nothing to do: the first one counts.',
   ),
+
+  // ends, deletions and owners
+  ...ENDS,
 
   // running
   ...MAIL_ERRORS,

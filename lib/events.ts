@@ -67,6 +67,16 @@ export interface EventTable {
     error: Error
   }
   'task.unknown': { resourceId: string; taskId: string; task: string }
+  /** What is said of a resource's availability has changed. */
+  'resource.availability': { kind: string; resourceId: string; from: string; to: string }
+  /** A resource's row is gone. */
+  'resource.deleted': {
+    kind: string
+    resourceId: string
+    isForced: boolean
+    actor: string
+    reason: string | null
+  }
   'event.ignored': { kind: string; resourceId: string; taskId: string; task: string; type: string }
   'effect.started': {
     kind: string

@@ -1,7 +1,7 @@
 // Identities. With the keyring, the only source of randomness.
 // Promise: ids made by one process sort in the order they were made, so rows land at the end of
 // their index; tokens say nothing at all.
-import { randomBytes, randomUUID } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import type { Time } from './time.ts'
 
 const COUNTER_BITS = 12
@@ -29,9 +29,19 @@ export function newId(time: Time): string {
   bytes.writeUIntBE(lastMs, 0, 6)
   bytes.writeUInt16BE(0x7000 | counter, 6)
   bytes[8] = 0x80 | (bytes[8]! & 0x3f)
-  const hex = bytes.toString('hex')
-  return hex.replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5')
+  return dashed(bytes)
 }
+
+/** The UUID of a name, the same whenever and wherever it is asked for (version 8: the first bits of SHA-256). */
+export function namedId(...names: readonly string[]): string {
+  const bytes = createHash('sha256').update(JSON.stringify(names)).digest().subarray(0, 16)
+  bytes[6] = 0x80 | (bytes[6]! & 0x0f)
+  bytes[8] = 0x80 | (bytes[8]! & 0x3f)
+  return dashed(bytes)
+}
+
+const dashed = (bytes: Buffer): string =>
+  bytes.toString('hex').replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5')
 
 /** A UUID nobody can guess or order (version 4). */
 export const newToken = (): string => randomUUID()

@@ -69,7 +69,7 @@ export class Postman {
         ...stops.map((stop) => ({
           ...stop,
           event: '__stop__',
-          names: [stop.task ?? '*'],
+          names: [stop.task ?? '*', ...(stop.force ? ['force'] : [])],
           unitId: unit.id,
         })),
       ]
@@ -113,7 +113,7 @@ const DELIVER = `
       WITH ORDINALITY AS v(id, "resourceId", task, type, payload, "dedupKey", sender, recipient, "expiresAt", actor,
         reason, "unitId", "isBounded", was, nth)
     JOIN tasks t ON t.resource_id = v."resourceId" AND (t.name = v.task OR t.name = ANY(v.was))
-      AND t.finished_at IS NULL),
+      AND t.finished_at IS NULL AND t.status <> 'stopping'),
   boxes AS (
     SELECT "taskId", count(*) AS coming,
       coalesce((SELECT max(id) FROM events WHERE task_id = "taskId" AND consumed_at IS NULL)

@@ -1,21 +1,27 @@
 // The scribe: turns units that won into rows, a statement for each table and many rows in each.
 // Promise: knows every column the store writes; decides nothing.
 import type { Runner } from './database.ts'
+import { Herald } from './herald.ts'
 import { Postman } from './postman.ts'
 import { type Entry, type Moment, NOW, Table } from './table.ts'
-import type { FieldChange, NewResource, Unit } from './unit.ts'
+import { Undertaker } from './undertaker.ts'
+import type { FieldChange, NewResource, NewRun, Unit } from './unit.ts'
 
 export class Scribe {
   readonly #runner: Runner
   readonly #moment: Moment
   readonly #table: Table
   readonly #postman: Postman
+  readonly #undertaker: Undertaker
+  readonly #herald: Herald
 
   constructor(runner: Runner, moment: Moment) {
     this.#runner = runner
     this.#moment = moment
     this.#table = new Table(runner, moment)
     this.#postman = new Postman(runner, moment, this.#table)
+    this.#undertaker = new Undertaker(runner, moment)
+    this.#herald = new Herald(runner, moment)
   }
 
   /** Writes all of it. Rings come last: whatever else a unit does to a due entry, a ring is not lost. */
@@ -30,14 +36,17 @@ export class Scribe {
     await this.#moves(steps)
     await this.#transitions(entries.flatMap(({ unit }) => transitionsOf(unit)))
     await this.#postman.consumes(entries.flatMap(({ unit }) => unit.consumes ?? []))
-    await this.#clearAway(steps.filter(({ finished }) => finished).map(({ taskId }) => taskId))
-    for (const entry of entries) await this.#stops(entry)
+    const finished = steps.filter(({ finished }) => finished).map(({ taskId }) => taskId)
+    await this.#undertaker.clearAway(finished)
+    await this.#begin(await this.#undertaker.stops(entries))
     await this.#starts(entries)
     await this.#dues(entries.filter(({ unit }) => unit.due && !unit.step?.finished))
     await this.#postman.sends(entries)
     await this.#postman.outside(entries.filter(({ unit }) => !unit.fence))
     await this.#postman.ignores(entries)
     await this.#failures(entries.flatMap(({ unit }) => unit.failures ?? []))
+    await this.#herald.write(entries)
+    await this.#undertaker.removes(entries)
   }
 
   async #creates(resources: readonly (NewResource & { unitId: string })[]): Promise<void> {
@@ -109,70 +118,39 @@ export class Scribe {
     )
   }
 
-  async #clearAway(taskIds: readonly string[]): Promise<void> {
-    if (taskIds.length === 0) return
-    await this.#runner.query(
-      `WITH gone AS (DELETE FROM dues WHERE task_id = ANY($1::uuid[]))
-       DELETE FROM events WHERE task_id = ANY($1::uuid[]) AND consumed_at IS NULL`,
-      [taskIds],
-    )
-  }
-
-  /** Direct: the step moves on, so a worker in the middle of this task loses its compare-and-set. */
-  async #stops(entry: Entry): Promise<void> {
-    for (const stop of entry.unit.stops ?? []) {
-      const { resourceId, task, except, actor, reason, beneath = false, was = [] } = stop
-      const names = task === null ? null : [task, ...was]
-      const { rows } = await this.#runner.query(
-        `WITH live AS (
-           SELECT id, step, state FROM tasks WHERE resource_id = $1 AND finished_at IS NULL
-             AND ($3::text[] IS NULL OR (name = ANY($3) AND NOT $8)
-                  OR EXISTS (SELECT 1 FROM unnest($3) AS root WHERE starts_with(tasks.name, root || '/')))
-             AND ($4::text IS NULL OR NOT (name = $4 OR starts_with(name, $4 || '/')))
-           ORDER BY id FOR NO KEY UPDATE),
-         moved AS (
-           UPDATE tasks t SET step = live.step + 1, status = 'stopped', state = '__stop__', tries = NULL,
-             moved_at = ${NOW}, finished_at = ${NOW}
-           FROM live WHERE t.id = live.id)
-         INSERT INTO transitions (task_id, step, from_state, to_state, event, actor, reason, unit_id, at)
-         SELECT id, step + 1, state, '__stop__', '__stop__', $5, $6, $7, ${NOW} FROM live RETURNING task_id`,
-        [resourceId, this.#moment.nowMs, names, except, actor, reason, entry.unit.id, beneath],
-      )
-      entry.stopped += rows.length
-      await this.#clearAway(rows.map(({ task_id }) => task_id))
-    }
-  }
-
-  /** A run starts in `__new__` at step 0, due at once. One that lives already is left alone. */
   async #starts(entries: readonly Entry[]): Promise<void> {
-    const wanted = entries.flatMap((entry) =>
-      (entry.unit.starts ?? []).map((run) => ({ entry, run })),
+    const wanted = entries.flatMap(({ unit: { id: unitId, starts = [] } }) =>
+      starts.map((run) => ({ run, unitId })),
     )
+    const born = await this.#begin(wanted)
+    for (const { unit, started } of entries)
+      started.push(...(unit.starts ?? []).map(({ id }) => id).filter((id) => born.has(id)))
+  }
+
+  /**
+   * A run starts in `__new__` at step 0, due at once. One that lives already is left alone, and so is one that
+   * ended while an exit machine beneath it has not.
+   */
+  async #begin(wanted: readonly { run: NewRun; unitId: string }[]): Promise<Set<string>> {
     const rows = await this.#table.rows(
       wanted.map(({ run }) => run),
       `INSERT INTO tasks (id, resource_id, name, machine_version, step, rest_step, status, state, origin, started_at, moved_at)
        SELECT v.id, v."resourceId", v.task, v.version, 0, 0, 'running', '__new__', v.origin, ${NOW}, ${NOW}
        FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, task text, version text, "evenStopped" boolean, origin jsonb, was text[])
-       JOIN resources r ON r.id = v."resourceId" AND (v."evenStopped" OR r.state NOT IN ('stopping', '__stop__'))
-       WHERE v.was IS NULL OR NOT EXISTS (
-         SELECT 1 FROM tasks o WHERE o.resource_id = v."resourceId" AND o.finished_at IS NULL AND o.name = ANY(v.was))
+       JOIN resources r ON r.id = v."resourceId" AND (v."evenStopped" OR r.state NOT IN ('stopping', '__stop__', 'deleting'))
+       WHERE NOT EXISTS (SELECT 1 FROM tasks t WHERE t.resource_id = v."resourceId" AND t.finished_at IS NULL
+           AND t.status = 'stopping' AND starts_with(t.name, v.task || '/'))
+         AND (v.was IS NULL OR NOT EXISTS (
+           SELECT 1 FROM tasks o WHERE o.resource_id = v."resourceId" AND o.finished_at IS NULL AND o.name = ANY(v.was)))
        FOR SHARE OF r
        ON CONFLICT DO NOTHING
        RETURNING id AS "taskId", resource_id AS "resourceId"`,
     )
-    const born = new Set(rows.map(({ taskId }) => taskId))
-    const lines = wanted.flatMap(({ entry, run: { id, args, actor, reason } }) => {
+    const born = new Set<string>(rows.map(({ taskId }) => taskId))
+    const lines = wanted.flatMap(({ unitId, run: { id, args, actor, reason } }) => {
       if (!born.has(id)) return []
-      entry.started.push(id)
-      const line = {
-        from: '__new__',
-        to: '__new__',
-        event: '__start__',
-        payload: args,
-        actor,
-        reason,
-      }
-      return [{ ...line, taskId: id, step: 0, unitId: entry.unit.id }]
+      const moved = { from: '__new__', to: '__new__', event: '__start__' }
+      return [{ ...moved, payload: args, actor, reason, taskId: id, step: 0, unitId }]
     })
     await this.#transitions(lines)
     await this.#table.rows(
@@ -182,6 +160,7 @@ export class Scribe {
        FROM json_to_recordset($1) AS v("taskId" uuid, "resourceId" uuid)`,
       this.#moment.toldMs,
     )
+    return born
   }
 
   /** A task rung since it was read stays due now: its wakes have moved on. */

@@ -6,13 +6,11 @@ import { isOfTheData, isRace, readBack } from './aftermath.ts'
 import { type Claim, claim, finished, look } from './claim.ts'
 import { Coalescer } from './coalescer.ts'
 import type { Due, Ticket } from './contract.ts'
-import { CommitUnknown, type Database, type Runner } from './database.ts'
+import { CommitUnknown, type Database } from './database.ts'
 import { dueNow, takeDue } from './dues.ts'
 import { asError } from './errors.ts'
 import type { Events } from './events.ts'
-import { judge } from './judge.ts'
-import { Scribe } from './scribe.ts'
-import { entryOf } from './table.ts'
+import { tell, write } from './notary.ts'
 import type { Time } from './time.ts'
 import type { Outcome, Unit } from './unit.ts'
 
@@ -82,11 +80,12 @@ export class Store implements Due {
   async #commit(units: readonly Unit[]): Promise<Outcome[]> {
     for (let attempt = 1, isUnsure = false; ; attempt++) {
       try {
-        const outcomes = await this.#database.transaction((runner) => this.#write(runner, units))
+        const moment = { nowMs: this.#time.now(), toldMs: this.#toldMs }
+        const written = await this.#database.transaction((runner) => write(runner, units, moment))
         // The first try may have been committed while the second waited for its locks.
         const known = isUnsure ? await readBack(this.#database, units) : null
-        for (const [index, outcome] of outcomes.entries()) this.#tell(units[index] as Unit, outcome)
-        return known ?? outcomes
+        tell(this.#events, units, written)
+        return known ?? written.outcomes
       } catch (thrown) {
         isUnsure ||= thrown instanceof CommitUnknown
         if (attempt === MOST_TRIES || !(isRace(thrown) || thrown instanceof CommitUnknown))
@@ -95,31 +94,6 @@ export class Store implements Due {
         if (known) return known
         this.#events.emit('store.retried', { error: asError(thrown) })
       }
-    }
-  }
-
-  async #write(runner: Runner, units: readonly Unit[]): Promise<Outcome[]> {
-    const verdicts = await judge(runner, units)
-    const entries = units.map(entryOf)
-    const won = entries.filter((_, index) => !verdicts[index])
-    const scribe = new Scribe(runner, { nowMs: this.#time.now(), toldMs: this.#toldMs })
-    if (won.length > 0) await scribe.write(won)
-    return entries.map(
-      ({ unit: _, ...done }, index) => verdicts[index] ?? { kind: 'committed', ...done },
-    )
-  }
-
-  #tell(unit: Unit, outcome: Outcome): void {
-    const resourceId = unit.fence?.resourceId ?? unit.step?.resourceId ?? ''
-    const taskId = unit.step?.taskId ?? null
-    if (outcome.kind === 'fenced') {
-      this.#events.emit('unit.fenced', { resourceId, taskId, fence: unit.fence?.fence ?? 0 })
-    } else if (outcome.kind === 'desynchronized') {
-      this.#events.emit('unit.desynchronized', {
-        resourceId,
-        taskId,
-        step: unit.step?.expected ?? -1,
-      })
     }
   }
 }

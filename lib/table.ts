@@ -12,6 +12,22 @@ export interface Entry {
   isQuiet: boolean
   /** Has somebody rung for the task since it was read? */
   isRung: boolean
+  /** Reports that changed something, and resources that are gone. */
+  readonly reported: Reported[]
+  readonly removed: Removed[]
+}
+
+export interface Reported {
+  readonly resourceId: string
+  readonly kind: string
+  readonly from: string
+  readonly to: string
+}
+
+export interface Removed {
+  readonly resourceId: string
+  readonly kind: string
+  readonly isForced: boolean
 }
 
 export const entryOf = (unit: Unit): Entry => ({
@@ -21,6 +37,8 @@ export const entryOf = (unit: Unit): Entry => ({
   stopped: 0,
   isQuiet: false,
   isRung: false,
+  reported: [],
+  removed: [],
 })
 
 export interface Moment {

@@ -10,7 +10,8 @@ export interface Author {
 }
 
 /**
- * Live: `running`, `paused` by somebody, `panicked` by an error, `stranded` by a definition that cannot hold it.
+ * Live: `running`, `paused` by somebody, `panicked` by an error, `stranded` by a definition that cannot hold it,
+ * `stopping` while its exit machine runs.
  * Ended: `stopped` by somebody, `failed` towards the machine that spawned it, `done`.
  */
 export type RunStatus =
@@ -18,6 +19,7 @@ export type RunStatus =
   | 'paused'
   | 'panicked'
   | 'stranded'
+  | 'stopping'
   | 'stopped'
   | 'failed'
   | 'done'
@@ -129,6 +131,50 @@ export interface RunStop extends Author, Renamed {
   readonly except: string | null
   /** Only what the task has spawned. What a stopped task has spawned stops with it in any case. */
   readonly beneath?: boolean
+  /** Which of these runs have an exit machine, to be run before they are gone. */
+  readonly exits?: readonly ExitRule[]
+  /** Nothing is waited for: runs that are stopping, and their exit machines, end too. */
+  readonly force?: boolean
+}
+
+/** Runs of a task, or of an actor in its tree, that have an exit machine. */
+export interface ExitRule {
+  /** The task at the root. */
+  readonly task: string
+  /** The name of the actor; null for the root itself. */
+  readonly src: string | null
+  /** The version of the exit machine. */
+  readonly version: string
+}
+
+/** A run whose exit machine is done: it was `stopping`, and is stopped in the same commit. */
+export interface RunEnd extends Author {
+  readonly resourceId: string
+  readonly task: string
+}
+
+/** A state that a resource is given from outside its life. */
+export interface Mark extends Author {
+  readonly resourceId: string
+  readonly state: string
+  /** What the history calls it. */
+  readonly event: string
+}
+
+/** What is said of a resource's availability; it counts only where it may follow what was said before. */
+export interface Report extends Author {
+  readonly resourceId: string
+  readonly status: string
+  readonly from: readonly string[]
+}
+
+/** A resource's row goes, and all that hangs on it; a tombstone stays. */
+export interface Removal extends Author {
+  readonly resourceId: string
+  /** Nothing was waited for. */
+  readonly isForced: boolean
+  /** The resources that belong to it go with it; without this they keep it from going. */
+  readonly cascade: boolean
 }
 
 export interface NewFailure {
@@ -173,6 +219,10 @@ export interface Unit {
   readonly sends?: readonly NewEvent[]
   readonly failures?: readonly NewFailure[]
   readonly ignored?: readonly Ignored[]
+  readonly ends?: readonly RunEnd[]
+  readonly marks?: readonly Mark[]
+  readonly reports?: readonly Report[]
+  readonly removes?: readonly Removal[]
 }
 
 export type Outcome =
@@ -187,6 +237,8 @@ export type Outcome =
       readonly isQuiet: boolean
       /** The task was rung after it was read: there is mail it has not seen. */
       readonly isRung: boolean
+      /** How many reports changed something. */
+      readonly reported: number
     }
   /** Another worker holds the resource now: this one came too late. */
   | { readonly kind: 'fenced' }

@@ -6,6 +6,7 @@ import type { Ticket } from '../lib/contract.ts'
 import type { Embedded } from '../lib/embedded.ts'
 import { asError } from '../lib/errors.ts'
 import { Events } from '../lib/events.ts'
+import { namedId } from '../lib/id.ts'
 import { Store } from '../lib/store.ts'
 import { SystemTime, type Time } from '../lib/time.ts'
 import type { collect } from './collection.ts'
@@ -13,13 +14,16 @@ import { Desk } from './desk.ts'
 import type { Inputs } from './fields.ts'
 import { type Held, Resource, type ResourceClass } from './handle.ts'
 import { History } from './history.ts'
+import { Joiner } from './joiner.ts'
 import { Library } from './library.ts'
 import { Lookout } from './lookout.ts'
+import { type Owner, tableOf } from './owner.ts'
 import { attach, type Plugin } from './plugin.ts'
 import { Registry } from './registry.ts'
+import { newResource, type RequestParts } from './requests.ts'
 import { Rooms } from './rooms.ts'
 import { Staff } from './staff.ts'
-import type { Because } from './verbs.ts'
+import type { Because, StartOptions, Transaction } from './verbs.ts'
 
 /** What an app file exports: everything but where it runs. */
 export interface AppDefinition {
@@ -45,7 +49,7 @@ export interface AppOptions extends AppDefinition {
   readonly embedded?: Embedded
 }
 
-export interface CreateOptions extends Because {
+export interface CreateOptions extends StartOptions {
   /** The resource this one belongs to. */
   readonly parent?: Resource | string
 }
@@ -60,6 +64,7 @@ export class App {
   readonly #library: Library
   readonly #desk: Desk
   readonly #lookout: Lookout
+  readonly #requests: RequestParts
   readonly #staff: Staff
   readonly #detach: () => void
 
@@ -86,11 +91,12 @@ export class App {
     this.history = new History(database.knex, parts.registry)
     const requests = { time: parts.time, sealer: this.#sealer, actor: options.actor ?? 'app' }
     const push = (tickets: readonly Ticket[]) => this.#push(tickets)
+    this.#requests = requests
     const { knex } = database
-    this.#lookout = new Lookout({ ...parts, knex, sealer: this.#sealer })
     const { store } = this
-    const lookout = this.#lookout
-    this.#desk = new Desk({ ...parts, store, knex, requests, lookout, push })
+    this.#lookout = new Lookout({ ...parts, knex, sealer: this.#sealer })
+    const rest = { lookout: this.#lookout, joiner: new Joiner({ database, time: parts.time }) }
+    this.#desk = new Desk({ ...parts, store, knex, requests, push, ...rest })
     const { registry } = parts
     this.#library = new Library({
       knex: database.knex,
@@ -140,10 +146,32 @@ export class App {
     const kind = this.registry.of(shape)
     const { parent = null } = options
     const parentId = parent instanceof Resource ? parent.id : parent
-    return this.get(
-      shape,
-      await this.#desk.create(kind, fields as Record<string, unknown>, parentId, options),
-    )
+    const given = fields as Record<string, unknown>
+    const made = await this.#desk.create(kind, given, parentId, options)
+    // What is not committed yet cannot be read.
+    if (options.trx) return this.#library.lendNew(made) as Held<C>
+    return this.get(shape, made.id)
+  }
+
+  /**
+   * The owner of the tasks of a row in a table of yours, whether or not it has had any.
+   * @param key what names the row in the column that its class names
+   */
+  of<C extends typeof Owner>(shape: C, key: string | number | bigint): Held<C> {
+    const kind = this.registry.of(shape)
+    tableOf(kind.name, shape)
+    const because: Because = { reason: 'its first task' }
+    const made = newResource(this.#requests, kind, { key: String(key) }, null, because)
+    const anchor = { ...made, id: namedId(kind.name, String(key)) }
+    return this.#library.lendNew(anchor, this.#desk.anchored(anchor)) as Held<C>
+  }
+
+  /**
+   * Does work in one transaction of the database this app uses; hand it over as `{ trx }`. Await no other connection
+   * meanwhile: the embedded database has one session.
+   */
+  transaction<T>(work: (trx: Transaction) => Promise<T>): Promise<T> {
+    return this.rooms.database.transaction((runner) => work(runner as Transaction))
   }
 
   /** A resource of a class, or of one that extends it, by its id. @throws RESOURCE_UNKNOWN */

@@ -1,7 +1,7 @@
 // A change: what one effect, action or step wants committed, before the round puts it under its fence.
 import type { Unit } from '../lib/unit.ts'
 import type { Resource } from './handle.ts'
-import type { Outbox } from './outbox.ts'
+import type { Outbox, OutboxParts } from './outbox.ts'
 import type { View } from './sheet.ts'
 
 /** This round may not write any more: somebody else moved the resource, or may be about to. */
@@ -12,14 +12,14 @@ export class RoundLost extends Error {
 /** The requests of a machine and those of its actions go in one commit, the machine's first. */
 export function together(
   machine: Partial<Unit>,
-  { creates, starts = [], stops = [], sends = [] }: Outbox['parts'],
-) {
+  { starts, stops, sends, ...others }: OutboxParts,
+): OutboxParts {
   return {
-    creates,
+    ...others,
     starts: [...(machine.starts ?? []), ...starts],
     stops: [...(machine.stops ?? []), ...stops],
     sends: [...(machine.sends ?? []), ...sends],
-  } as Pick<Unit, 'creates' | 'starts' | 'stops' | 'sends'>
+  }
 }
 
 /** The run a change was for has ended meanwhile: it was stopped from outside. The round goes on. */

@@ -28,7 +28,7 @@ export class Collection<C extends ResourceClass> implements Many<C> {
 
   /** Narrows the question. @throws FIELD_UNKNOWN, ARGUMENT_INVALID for a secret field */
   where(wanted: Where<C>): Collection<C> & CollectionTasks<C> {
-    const { state, parentId, ...fields } = wanted as Record<string, unknown>
+    const { state, parentId, availability, ...fields } = wanted as Record<string, unknown>
     const equal = Object.fromEntries(
       Object.entries(fields).map(([name, value]) => [name, this.#parts.encode(name, value)]),
     )
@@ -36,6 +36,10 @@ export class Collection<C extends ResourceClass> implements Many<C> {
     const narrow = (query: Knex.QueryBuilder) => {
       if (state !== undefined) query.where('state', state as string)
       if (parentId !== undefined) query.where('parent_id', parentId as string)
+      if (availability === 'unknown')
+        query.whereRaw(`(availability IS NULL OR availability->>'status' = 'unknown')`)
+      else if (availability !== undefined)
+        query.whereRaw(`availability->>'status' = ?`, [availability as string])
       for (const [name, value] of Object.entries(equal)) {
         const [today, ...was] = namesOf(name).map((one) => JSON.stringify({ [one]: value }))
         query.where((either) => {

@@ -13,6 +13,7 @@ import type { Because, Verbs } from './verbs.ts'
 export interface Lender {
   get(kind: Kind, id: string): Promise<Held<ResourceClass>>
   children<C extends ResourceClass>(shape: C, parentId: string, verbs: Verbs): Many<C>
+  offspring(parentId: string, verbs: Verbs): Promise<Held<ResourceClass>[]>
   /** @throws RESOURCE_UNKNOWN */
   row(id: string, kinds: readonly Kind[]): Promise<any>
 }
@@ -36,6 +37,7 @@ export class Copy implements Backing {
   readonly #sheet: Sheet
   #view: View
   #state: string
+  #availability: unknown
 
   constructor(parts: CopyParts) {
     const { row, kind, sealer } = parts
@@ -44,12 +46,17 @@ export class Copy implements Backing {
     this.kind = kind
     this.parentId = row.parent_id
     this.#state = row.state
+    this.#availability = row.availability
     this.#sheet = new Sheet(row.id, kind.fields, sealer, storedIn(row), row.version)
     this.#view = this.#sheet.view()
   }
 
   get state(): string {
     return this.#state
+  }
+
+  get availability(): unknown {
+    return this.#availability
   }
 
   get verbs(): Verbs {
@@ -88,6 +95,7 @@ export class Copy implements Backing {
   reload = async (): Promise<void> => {
     const row = await this.#parts.library.row(this.id, [this.kind])
     this.#state = row.state
+    this.#availability = row.availability
     this.#sheet.replace(storedIn(row), row.version)
     this.#view = this.#sheet.view()
   }
@@ -99,7 +107,11 @@ export class Copy implements Backing {
   ): Promise<Held<ResourceClass>> {
     const { desk, registry, library } = this.#parts
     const kind = registry.of(shape)
-    return library.get(kind, await desk.create(kind, fields, this.id, because))
+    return library.get(kind, (await desk.create(kind, fields, this.id, because)).id)
+  }
+
+  offspring(): Promise<Held<ResourceClass>[]> {
+    return this.#parts.library.offspring(this.id, this.#parts.verbs)
   }
 
   children(shape: ResourceClass): Many<any> {

@@ -58,7 +58,12 @@ export interface TaskOptions extends Repetition, Conditions {
    */
   readonly migrate?: Migrations
   /** The same for the machines it invokes or spawns, by the name of the actor. */
-  readonly actors?: Readonly<Record<string, Pick<TaskOptions, 'migrate'>>>
+  readonly actors?: Readonly<Record<string, Pick<TaskOptions, 'migrate' | 'exit'>>>
+  /**
+   * Runs when a run is stopped, before it is gone, as a run of its own; its input is an `ExitInput`. While it runs
+   * the task is `stopping`. When it is done both end; when it fails it panics, and the task waits.
+   */
+  readonly exit?: AnyStateMachine
   /** Names the task had before; runs stored under them are runs of this task. */
   readonly was?: readonly string[]
   /** States that were renamed or moved: the old path to the new one. */
@@ -70,6 +75,16 @@ export interface TaskOptions extends Repetition, Conditions {
     readonly after: Duration
     readonly each?: (run: EndedRun) => void | Promise<void>
   }
+}
+
+/** What an exit machine is started with. */
+export interface ExitInput<C = any> {
+  /** Where the run was when it was stopped. */
+  readonly state: string
+  /** What it knew; absent when it had not begun. */
+  readonly context?: C
+  /** Why it was stopped. */
+  readonly reason: string | null
 }
 
 const DECLARED = Symbol('escapement.task')

@@ -6,33 +6,40 @@ import { fault } from '../lib/errors.ts'
 import type { Events } from '../lib/events.ts'
 import { newId } from '../lib/id.ts'
 import type { Store } from '../lib/store.ts'
-import type { FieldChange, Outcome, Unit } from '../lib/unit.ts'
-import type { Kind } from './kind.ts'
+import type { FieldChange, NewResource, Outcome, Unit } from '../lib/unit.ts'
+import type { AvailabilityStatus } from './availability.ts'
+import type { Joiner } from './joiner.ts'
+import { type Kind, LIFE } from './kind.ts'
+import { DELETING } from './life.ts'
 import type { Lookout } from './lookout.ts'
-import { fromSnapshot } from './memory.ts'
 import type { Seen } from './onlooker.ts'
+import type { OwnerTable } from './owner.ts'
 import { withNews, withReflexes } from './reflexes.ts'
 import { refusal } from './refusal.ts'
-import { repeaterOf } from './repeater.ts'
 import {
   authorOf,
+  newDeletion,
   newEvent,
+  newReport,
   newResource,
   newRun,
   newStop,
   type RequestParts,
-  stopAllOf,
 } from './requests.ts'
 import { Rewinder } from './rewinder.ts'
 import type { TaskSnapshot } from './snapshot.ts'
 import type {
   Because,
   Condition,
+  DeleteOptions,
   EventInput,
+  Remains,
   RunInfo,
   Schedule,
   SendOptions,
   Started,
+  StartOptions,
+  StopOptions,
   Target,
   Verbs,
   WaitOptions,
@@ -44,6 +51,9 @@ export interface DeskParts {
   readonly requests: RequestParts
   readonly events: Events
   readonly lookout: Lookout
+  readonly joiner: Joiner
+  /** Made with every start. */
+  readonly anchor?: NewResource
   push(tickets: readonly Ticket[]): Promise<void>
 }
 
@@ -62,28 +72,76 @@ export class Desk implements Verbs {
   }
 
   /** @throws TASK_UNKNOWN, RESOURCE_UNKNOWN, RESOURCE_STOPPED, VALUE_NOT_STORABLE */
-  async start(target: Target, args: unknown, because: Because): Promise<Started> {
-    const run = newRun(this.#parts.requests, target, args, because)
-    const { started } = await this.commit({ starts: [run] }, target.resourceId)
+  async start(target: Target, args: unknown, options: StartOptions): Promise<Started> {
+    const { trx, ...because } = options
+    const { requests, joiner, anchor } = this.#parts
+    const run = newRun(requests, target, args, because)
+    const creates = anchor ? [anchor] : []
+    if (trx) return joiner.start(trx, target, run, creates)
+    const { started } = await this.commit({ creates, starts: [run] }, target.resourceId)
     if (started.length > 0) return { taskId: run.id, isNew: true }
     const live = await this.status(target)
-    if (live && live.finishedAt === null)
+    if (live && live.finishedAt === null && live.status !== 'stopping')
       return { taskId: live.taskId, isNew: live.taskId === run.id }
-    const { kind, resourceId: id, task } = target
-    if (await this.#exists(target)) throw fault('RESOURCE_STOPPED', { kind: kind.name, id, task })
-    throw fault('RESOURCE_UNKNOWN', { kind: kind.name, id })
+    throw await this.#unstartable(target)
   }
 
-  async stop(target: Target, because: Because): Promise<boolean> {
-    const stop = newStop(this.#parts.requests, target, because)
-    const { kind, resourceId } = target
-    const unit = withNews(this.#parts.requests, kind, resourceId, { stops: [stop] })
+  async stop({ kind, resourceId, task }: Target, options: StopOptions): Promise<boolean> {
+    const { requests } = this.#parts
+    const stop = newStop(requests, kind, resourceId, task, options)
+    const unit = withNews(requests, kind, resourceId, { stops: [stop] })
     return (await this.commit(unit, resourceId)).stopped > 0
   }
 
-  async stopAll(_kind: Kind, resourceId: string, because: Because): Promise<number> {
-    const stop = stopAllOf(this.#parts.requests, resourceId, because)
+  async stopAll(kind: Kind, resourceId: string, options: StopOptions): Promise<number> {
+    const stop = newStop(this.#parts.requests, kind, resourceId, null, options)
     return (await this.commit({ stops: [stop] }, resourceId)).stopped
+  }
+
+  /** @throws RESOURCE_UNKNOWN, RESOURCE_HAS_CHILDREN, RESOURCE_UNDELETABLE */
+  async delete(kind: Kind, resourceId: string, options: DeleteOptions): Promise<void> {
+    const { force = false, cascade = false } = options
+    const { requests } = this.#parts
+    const found = await this.#row(kind, resourceId)
+    if (!found) throw fault('RESOURCE_UNKNOWN', { kind: kind.name, id: resourceId })
+    const { children } = await this.remains(resourceId)
+    if (children > 0 && !cascade) throw hasChildren(kind, resourceId, children)
+    if (force) {
+      const author = authorOf(options, requests)
+      const removes = [{ resourceId, isForced: true, cascade, ...author }]
+      await this.commit({ removes }, null).catch((thrown) => {
+        throw thrown?.code === '23503' ? hasChildren(kind, resourceId, 'some') : thrown
+      })
+      return
+    }
+    const life = await this.status({ kind, resourceId, task: LIFE })
+    const isUnderWay = found.state === DELETING && life?.status === 'running'
+    if (!isUnderWay) await this.commit(newDeletion(requests, kind, resourceId, options), resourceId)
+  }
+
+  /** Only from within a life, as part of its last step. */
+  async remove(): Promise<never> {
+    const reason = 'only the life of a resource does it; use delete'
+    throw fault('ARGUMENT_INVALID', { what: 'remove', reason })
+  }
+
+  /** @throws ARGUMENT_INVALID */
+  async report(resourceId: string, status: AvailabilityStatus, because: Because): Promise<boolean> {
+    const report = newReport(this.#parts.requests, resourceId, status, because)
+    return (await this.commit({ reports: [report] }, null)).reported > 0
+  }
+
+  async row({ name, key: column }: OwnerTable, key: string): Promise<unknown> {
+    return this.#parts.knex(name).where(column, key).first()
+  }
+
+  /** A desk at which every start makes this resource first, unless it is there. */
+  anchored(anchor: NewResource): Desk {
+    return new Desk({ ...this.#parts, anchor })
+  }
+
+  remains(resourceId: string): Promise<Remains> {
+    return this.#parts.lookout.remains(resourceId)
   }
 
   /**
@@ -147,43 +205,26 @@ export class Desk implements Verbs {
     return this.#parts.lookout.on(target, type, listener)
   }
 
-  /** Where the schedule of a task is: the latest plan one of its runs has kept. @throws TASK_UNKNOWN */
-  async schedule({ kind, resourceId, task }: Target): Promise<Schedule | null> {
-    const name = repeaterOf(kind.task(task).name)
-    const rows: any[] = await this.#parts
-      .knex('tasks')
-      .join('transitions', (join) =>
-        join.on('transitions.task_id', 'tasks.id').andOn('transitions.step', 'tasks.rest_step'),
-      )
-      .where({ 'tasks.resource_id': resourceId })
-      .whereIn('name', kind.namesOf(name))
-      .whereNotNull('snapshot')
-      .orderBy('started_at', 'desc')
-      .orderBy('tasks.id', 'desc')
-      .limit(2)
-      .select('snapshot', 'status')
-    for (const { snapshot, status } of rows) {
-      const { context } = fromSnapshot(snapshot, this.#parts.requests.sealer, name)
-      const { plan } = context as { plan: Schedule['plan'] | null }
-      if (plan) return { plan, isDone: status === 'done' }
-    }
-    return null
+  schedule(target: Target): Promise<Schedule | null> {
+    return this.#parts.lookout.schedule(target)
   }
 
-  /** @returns the new resource's id. @throws FIELDS_INVALID, FIELD_UNKNOWN, RESOURCE_UNKNOWN for the parent */
+  /** @throws FIELDS_INVALID, FIELD_UNKNOWN, RESOURCE_UNKNOWN for the parent */
   async create(
     kind: Kind,
     given: Readonly<Record<string, unknown>>,
     parentId: string | null,
-    because: Because,
-  ): Promise<string> {
-    const made = newResource(this.#parts.requests, kind, given, parentId, because)
-    await this.commit({ creates: [made] }, null).catch((thrown) => {
+    { trx, ...because }: StartOptions,
+  ): Promise<NewResource> {
+    const { requests, joiner } = this.#parts
+    const made = newResource(requests, kind, given, parentId, because)
+    const commit = trx ? joiner.create(trx, made) : this.commit({ creates: [made] }, null)
+    await commit.catch((thrown) => {
       if (thrown?.code === '23503')
         throw fault('RESOURCE_UNKNOWN', { kind: 'parent resource', id: parentId }, thrown)
       throw thrown
     })
-    return made.id
+    return made
   }
 
   /** Writes fields that were set from outside. @throws DESYNCHRONIZED when they were changed since they were read */
@@ -219,17 +260,24 @@ export class Desk implements Verbs {
     return { step: unit.step?.step ?? 0, state }
   }
 
-  async #exists({ kind, resourceId }: Target): Promise<boolean> {
-    return (
-      (await this.#parts
-        .knex('resources')
-        .where({ id: resourceId })
-        .whereIn('kind', kind.names)
-        .first('id')) !== undefined
-    )
+  async #unstartable({ kind, resourceId: id, task }: Target): Promise<Error> {
+    const found = await this.#row(kind, id)
+    const values = { kind: kind.name, id, task }
+    if (!found) return fault('RESOURCE_UNKNOWN', values)
+    if (found.state === DELETING) return fault('RESOURCE_DELETING', values)
+    if (found.state === 'stopping' || found.state === '__stop__')
+      return fault('RESOURCE_STOPPED', values)
+    return fault('TASK_STOPPING', values)
+  }
+
+  #row({ names }: Kind, id: string): Promise<{ state: string } | undefined> {
+    return this.#parts.knex('resources').where({ id }).whereIn('kind', names).first('state')
   }
 
   #notRunning({ kind, resourceId: id, task }: Target): Error {
     return fault('TASK_NOT_RUNNING', { kind: kind.name, id, task })
   }
 }
+
+const hasChildren = ({ name: kind }: Kind, id: string, count: number | string) =>
+  fault('RESOURCE_HAS_CHILDREN', { kind, id, count })

@@ -12,6 +12,7 @@ export class Draft implements Backing {
   readonly kind: Kind
   readonly parentId: string | null
   readonly state = '__new__'
+  readonly availability = null
   readonly verbs: Verbs
   readonly save = null
   readonly reload = null
@@ -40,6 +41,10 @@ export class Draft implements Backing {
   }
 
   children(): never {
+    throw this.#notYet('asking for its children')
+  }
+
+  offspring(): never {
     throw this.#notYet('asking for its children')
   }
 

@@ -3,12 +3,21 @@
 // A resource that is printed or turned to JSON shows no secret.
 import { inspect } from 'node:util'
 import type { AnyStateMachine } from '../lib/machine.ts'
+import { type Availability, type AvailabilityStatus, availabilityOf } from './availability.ts'
 import type { Declaration, MachineOf } from './declared.ts'
 import type { Field, FieldMap, Inputs, Values } from './fields.ts'
 import { type Kind, LIFE, type ResourceShape, type TaskMap } from './kind.ts'
-import { life } from './life.ts'
+import { DELETING, life } from './life.ts'
 import { TaskHandle } from './task-handle.ts'
-import type { Because, EventInput, SendOptions, Verbs } from './verbs.ts'
+import type {
+  Because,
+  DeleteOptions,
+  EventInput,
+  Remains,
+  SendOptions,
+  StopOptions,
+  Verbs,
+} from './verbs.ts'
 
 export { TaskHandle } from './task-handle.ts'
 
@@ -18,6 +27,8 @@ export interface Backing {
   readonly kind: Kind
   readonly state: string
   readonly parentId: string | null
+  /** The column, as it was read. */
+  readonly availability: unknown
   readonly verbs: Verbs
   read(name: string): unknown
   write(name: string, value: unknown): void
@@ -32,9 +43,12 @@ export interface Backing {
   ): Promise<Resource>
   /** The resources of a class that belong to this one. */
   children(shape: ResourceClass): Many<any>
+  /** Some of the resources that belong to this one, of whatever class. */
+  offspring(): Promise<Resource[]>
 }
 
-const BACKING = Symbol('escapement.backing')
+/** Where a held resource keeps its backing. */
+export const BACKING = Symbol('escapement.backing')
 
 /** The base of every resource class. Subclass it and give it `static fields` and `static tasks`. */
 export class Resource {
@@ -44,8 +58,10 @@ export class Resource {
   static was?: readonly string[]
   static fields: FieldMap = {}
   static tasks: TaskMap = {}
-  /** The life cycle: a machine over `starting`, `running`, `stopping`, `restarting`. Replace it at will. */
+  /** The life cycle: a machine over `starting`, `running`, `stopping`, `restarting`, `deleting`. Replace it at will. */
   static life: AnyStateMachine = life
+  /** Runs when a resource is deleted and its tasks have stopped, before its row goes; input: an `ExitInput`. */
+  static exit?: AnyStateMachine
 
   readonly [BACKING]: Backing
 
@@ -91,9 +107,50 @@ export class Resource {
   }
 
   /** Stops every task but the life. Answers how many were stopped; 0 inside a step, which stops them later. */
-  async stopTasks(because: Because = {}): Promise<number> {
+  async stopTasks(options: StopOptions = {}): Promise<number> {
     const { verbs, kind, id } = this[BACKING]
-    return verbs.stopAll(kind, id, because)
+    return verbs.stopAll(kind, id, options)
+  }
+
+  /**
+   * Deletes the resource: it is `deleting` while its children go, its tasks stop and its exit machine runs; then its
+   * row is gone. By force it is gone at once.
+   * @throws RESOURCE_HAS_CHILDREN unless told to `cascade`; RESOURCE_UNDELETABLE when its life knows no `deleting`
+   */
+  delete(options: DeleteOptions = {}): Promise<void> {
+    const { verbs, kind, id } = this[BACKING]
+    return verbs.delete(kind, id, options)
+  }
+
+  /** What was last said of it: whether it can be reached and used, since when, and why. */
+  get availability(): Availability {
+    return availabilityOf(this[BACKING].availability)
+  }
+
+  /**
+   * Says whether the resource can be reached and used; docs/resources.md shows what may follow what.
+   * @param reason why; or all that a change takes
+   * @returns false when that changed nothing: it was said already, or may not follow what was said
+   */
+  report(status: AvailabilityStatus, reason: string | Because = {}): Promise<boolean> {
+    const { verbs, id } = this[BACKING]
+    return verbs.report(id, status, typeof reason === 'string' ? { reason } : reason)
+  }
+
+  /** For lives: what keeps it from being gone. */
+  remains(): Promise<Remains> {
+    return this[BACKING].verbs.remains(this.id)
+  }
+
+  /** For lives: asks the resources that belong to it to be deleted, with all that belong to them. */
+  async deleteChildren(because: Because = {}): Promise<void> {
+    for (const child of await this[BACKING].offspring())
+      if (child.state !== DELETING) await child.delete({ ...because, cascade: true })
+  }
+
+  /** For lives: the row goes with the commit of the step. */
+  remove(because: Because = {}): Promise<void> {
+    return this[BACKING].verbs.remove(this.id, because)
   }
 
   /** Commits the fields that were set. Inside a step there is nothing to do: its commit does it. */
@@ -164,6 +221,7 @@ export type Held<C> = (C extends new (backing: any) => infer R ? R : never) &
 export type Where<C> = { [K in keyof FieldsOf<C>]?: FieldsOf<C>[K] } & {
   state?: string
   parentId?: string
+  availability?: AvailabilityStatus
 }
 
 /** Many resources of a class, as a question; see collection.ts. */
@@ -189,10 +247,10 @@ export interface ManyTasks {
 export type Self<F extends FieldMap, T extends string = never> = Resource &
   Values<F> & { readonly [K in T]: TaskHandle }
 
-/** The handle of any task of a held resource by its name, the life too. @throws TASK_UNKNOWN */
+/** The handle of any task of a held resource by its name, the life and spawned runs too. @throws TASK_UNKNOWN */
 export function taskOf(held: Resource, name: string): TaskHandle {
   const backing = held[BACKING]
-  return new TaskHandle(backing, backing.kind.task(name).name)
+  return new TaskHandle(backing, backing.kind.runName(name))
 }
 
 const dressed = new WeakSet<object>()

@@ -1,7 +1,7 @@
 // The kin: what a step does to the actors around its task, as parts of its unit.
 // Promise: who is spawned, stopped and written to is in the commit of the step; an end is told to the parent once.
 import type { Address } from '../lib/address.ts'
-import { parentOf, rootOf } from '../lib/address.ts'
+import { EXIT, parentOf, rootOf } from '../lib/address.ts'
 import { actorLogic, isMachine } from '../lib/blueprint.ts'
 import type { StoredTask } from '../lib/claim.ts'
 import { encode, encodeError, type Json } from '../lib/codec.ts'
@@ -9,12 +9,12 @@ import { newId } from '../lib/id.ts'
 import { weighed } from '../lib/limits.ts'
 import type { MachineEvent, Rest } from '../lib/machine.ts'
 import type { Actor, Sent } from '../lib/rest.ts'
-import type { Author, NewEvent, NewRun, RunStop, Unit } from '../lib/unit.ts'
+import type { Author, NewEvent, NewRun, RunEnd, RunStop, Unit } from '../lib/unit.ts'
 import { LIFE, type TaskDefinition } from './kind.ts'
 import type { Move } from './move.ts'
 import type { Round } from './round.ts'
 
-export type KinParts = Required<Pick<Unit, 'starts' | 'stops' | 'sends'>>
+export type KinParts = Required<Pick<Unit, 'starts' | 'stops' | 'sends' | 'ends'>>
 
 export class Kin {
   readonly #round: Round
@@ -39,6 +39,7 @@ export class Kin {
         ...left.filter(isWrittenTo).map(({ address }) => this.#send(goodbye(address))),
         ...this.#news(rest),
       ],
+      ends: this.#ends(rest),
     }
   }
 
@@ -54,6 +55,7 @@ export class Kin {
       starts: [],
       stops: [{ ...this.#end(this.#stored.task), beneath: true }],
       sends: this.#tellParent('xstate.error.actor', { error: { $error: error } }),
+      ends: [],
     }
   }
 
@@ -69,13 +71,24 @@ export class Kin {
   /** Does the parent of this run have a transition for its failure? */
   get isAwaited(): boolean {
     const { origin, task } = this.#stored
-    if (!origin) return false
+    if (!origin || this.#isExit) return false
     return this.#round.kind.hears(task, origin, `xstate.error.actor.${origin.id}`)
+  }
+
+  /** Does this run clean up after another? That one hears nothing any more: it is ended with it. */
+  get #isExit(): boolean {
+    return this.#stored.origin?.src.at(-1) === EXIT
+  }
+
+  #ends(rest: Rest): RunEnd[] {
+    const task = parentOf(this.#stored.task)
+    if (!this.#isExit || task === null || rest.status !== 'done') return []
+    return [{ resourceId: this.#round.resourceId, task, ...this.#author }]
   }
 
   #news(rest: Rest): NewEvent[] {
     const { origin } = this.#stored
-    if (!origin) return []
+    if (!origin || this.#isExit) return []
     const { sealer } = this.#round.parts
     if (rest.status === 'done') {
       const output = rest.output === undefined ? {} : { output: encode(rest.output, sealer) }
@@ -119,8 +132,10 @@ export class Kin {
   }
 
   #end(task: string): RunStop {
-    const { resourceId } = this.#round
-    return { resourceId, task, except: null, ...this.#author }
+    const { resourceId, kind } = this.#round
+    const exits = kind.exitsOf(task)
+    const author = this.#author
+    return { resourceId, task, except: null, ...(exits.length > 0 && { exits }), ...author }
   }
 
   #send({ to, event: { type, ...payload } }: Sent): NewEvent {

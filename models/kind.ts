@@ -1,14 +1,15 @@
 // A kind: one class of resources as the house knows it, checked once when the app loads.
 // Promise: a definition that could fail later for a reason visible now is refused now, with its path.
 
-import { rootOf } from '../lib/address.ts'
+import { EXIT, rootOf } from '../lib/address.ts'
 import { actorLogic, eventNames, isMachine, stateNames, takes } from '../lib/blueprint.ts'
 import { asError, fault } from '../lib/errors.ts'
 import { lint } from '../lib/lint.ts'
 import type { AnyStateMachine } from '../lib/machine.ts'
 import { withCadence } from '../lib/machine-cadence.ts'
-import type { Origin } from '../lib/unit.ts'
+import type { ExitRule, Origin } from '../lib/unit.ts'
 import { type Declaration, declared, type TaskOptions, task as withOptions } from './declared.ts'
+import { exitFault, exitRules, exitsIn, lifeFault, lifeOf } from './exits.ts'
 import { type FieldMap, FieldSet } from './fields.ts'
 import { Names } from './names.ts'
 import { repeatedBy, repeater, repeaterOf } from './repeater.ts'
@@ -25,6 +26,7 @@ export interface ResourceShape {
   readonly fields: FieldMap
   readonly tasks: TaskMap
   readonly life: AnyStateMachine
+  readonly exit?: AnyStateMachine
   readonly prototype: object
 }
 
@@ -64,6 +66,7 @@ export class Kind {
   readonly collected: readonly TaskDefinition[]
   readonly #tasks: ReadonlyMap<string, TaskDefinition>
   readonly #names: Names
+  readonly #exits: readonly ExitRule[]
 
   /** @throws NAME_INVALID, NAME_TAKEN, MACHINE_INVALID */
   constructor(shape: ResourceShape, { faulty = 'refused' }: KindOptions = {}) {
@@ -77,8 +80,14 @@ export class Kind {
     for (const name of Object.keys(tasks)) this.#checkName(name, 'task', fields)
     this.names = [this.name, ...(Object.hasOwn(shape, 'was') ? (shape.was ?? []) : [])]
     this.fields = new FieldSet(this.name, fields)
-    const all = Object.entries({ ...tasks, [LIFE]: shape.life })
-    const defined = all.map(([name, machine]) => this.#define(name, machine, faulty))
+    const named = Object.entries(tasks).map(([name, one]) => this.#define(name, one, faulty))
+    this.#exits = named.flatMap(({ name, options }) =>
+      [name, ...(options.was ?? [])].flatMap((one) => exitRules(one, options)),
+    )
+    const life = this.#define(LIFE, lifeOf(shape, this.#exits), faulty)
+    const why = lifeFault(shape)
+    if (why) throw this.#invalid(LIFE, 'its root', why)
+    const defined = [...named, life]
     this.schedules = defined.filter(({ terms }) => terms.cadence)
     this.conditional = defined.filter(({ options }) => options.shouldStart ?? options.shouldStop)
     this.collected = defined.filter(({ terms }) => terms.gc)
@@ -114,6 +123,7 @@ export class Kind {
 
   /** The name of a task, and all it had before. @throws TASK_UNKNOWN */
   namesOf(task: string): string[] {
+    if (task.includes('/')) return [this.runName(task)]
     const { name } = this.task(task)
     const repeated = repeatedBy(name)
     return repeated === null ? this.#names.all(name) : this.#names.all(repeated).map(repeaterOf)
@@ -135,6 +145,20 @@ export class Kind {
     return found
   }
 
+  /** The name of a run: a task's, or that of an actor in its tree. @throws TASK_UNKNOWN */
+  runName(name: string): string {
+    this.task(rootOf(name))
+    return name
+  }
+
+  /** Which runs of a task, and of what it has spawned, have an exit machine; of every task for null. */
+  exitsOf(task: string | null): readonly ExitRule[] {
+    const root = task === null ? null : rootOf(task)
+    if (root === null) return this.#exits
+    const names = this.#exits.length === 0 ? [] : this.namesOf(root)
+    return this.#exits.filter((one) => names.includes(one.task))
+  }
+
   /**
    * What a stored run runs: a task as declared, or an actor one of them has spawned.
    * @returns null when the task is not known here at all
@@ -144,17 +168,22 @@ export class Kind {
     const root = this.#tasks.get(this.today(rootOf(task)))
     if (!root || !origin) return root ?? null
     let { machine } = root
+    let options: Pick<TaskOptions, 'migrate' | 'exit'> = root.options
     for (const src of origin.src) {
-      const logic = actorLogic(machine, src)
+      const logic = src === EXIT ? options.exit : actorLogic(machine, src)
       if (!isMachine(logic)) {
-        const reason = `its machine has no actor "${src}" any more`
+        const reason =
+          src === EXIT
+            ? 'it has no exit machine any more'
+            : `its machine has no actor "${src}" any more`
         throw fault('STATE_STRANDED', { task, version: root.version, reason })
       }
       machine = withCadence(logic)
+      options = src === EXIT ? {} : (root.options.actors?.[src] ?? {})
     }
     return {
       ...root,
-      options: root.options.actors?.[origin.src.at(-1) as string] ?? {},
+      options,
       name: task,
       machine,
       version: machine.version ?? '1',
@@ -187,9 +216,12 @@ export class Kind {
     }
   }
 
+  #invalid(task: string, path: string, reason: string): Error {
+    return fault('MACHINE_INVALID', { kind: this.name, task, path, reason })
+  }
+
   #define(name: string, declaration: Declaration, faulty: 'refused' | 'kept'): TaskDefinition {
-    const invalid = (path: string, reason: string) =>
-      fault('MACHINE_INVALID', { kind: this.name, task: name, path, reason })
+    const invalid = (path: string, reason: string) => this.#invalid(name, path, reason)
     const options = declared(declaration)
     if (!options) {
       throw invalid(
@@ -198,9 +230,13 @@ export class Kind {
       )
     }
     const { machine } = options
-    const error = lint(machine).find(({ severity }) => severity === 'error')
-    if (error && faulty === 'refused') {
-      throw invalid(error.path, `${error.problem}; ${error.wayOut}`)
+    const error = errorIn(machine)
+    if (error && faulty === 'refused') throw invalid(...error)
+    for (const { path, machine: exit } of exitsIn(options)) {
+      const why = exitFault(exit)
+      if (why) throw invalid(path, why)
+      const [where, what] = errorIn(exit) ?? []
+      if (where && what && faulty === 'refused') throw invalid(`${path} > ${where}`, what)
     }
     return {
       kind: this.name,
@@ -227,6 +263,12 @@ export class Kind {
       throw fault('MACHINE_INVALID', { kind: this.name, task: name, path: 'its options', reason })
     }
   }
+}
+
+/** The first error the lint finds: where, and what to do. */
+function errorIn(machine: AnyStateMachine): [path: string, reason: string] | null {
+  const found = lint(machine).find(({ severity }) => severity === 'error')
+  return found ? [found.path, `${found.problem}; ${found.wayOut}`] : null
 }
 
 /** Static maps of the class and of all it extends, the nearest winning. */

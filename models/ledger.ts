@@ -14,6 +14,7 @@ import type { Errand } from './errand.ts'
 import type { Errands } from './errands.ts'
 import { Kin } from './kin.ts'
 import { LIFE, type TaskDefinition } from './kind.ts'
+import { lifeState } from './life.ts'
 import type { Trials } from './memory.ts'
 import type { Move } from './move.ts'
 import type { Round } from './round.ts'
@@ -89,7 +90,7 @@ export class Ledger {
     const author = authorOf(cause, this.#round.parts.owner)
     return {
       trials,
-      ...(this.#definition.name === LIFE && { state: to }),
+      ...(this.#definition.name === LIFE && { state: lifeState(rest.value) }),
       step: {
         ...this.#row(number, number, to, trials, rest),
         ...this.#newVersion(),

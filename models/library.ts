@@ -3,11 +3,13 @@
 import type { Sealer } from '../lib/codec.ts'
 import type { Knex } from '../lib/database.ts'
 import { fault } from '../lib/errors.ts'
+import type { NewResource } from '../lib/unit.ts'
 import { collect } from './collection.ts'
 import { Copy, type Lender } from './copy.ts'
 import type { Desk } from './desk.ts'
 import { type Held, hold, type ResourceClass } from './handle.ts'
 import type { Kind } from './kind.ts'
+import { DELETING } from './life.ts'
 import type { Registry } from './registry.ts'
 import type { Verbs } from './verbs.ts'
 
@@ -18,6 +20,8 @@ export interface LibraryParts {
   readonly desk: Desk
 }
 
+/** Of a resource with more children, more are asked for later. */
+const MOST = 200
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 export class Library implements Lender {
@@ -55,9 +59,31 @@ export class Library implements Lender {
     return this.find(shape, verbs).where({ parentId } as never)
   }
 
+  /** Some of the resources that belong to one, whatever they are. @throws RESOURCE_KIND_UNKNOWN */
+  async offspring(parentId: string, verbs: Verbs): Promise<Held<ResourceClass>[]> {
+    const rows = await this.#parts
+      .knex('resources')
+      .where({ parent_id: parentId })
+      .whereNot({ state: DELETING })
+      .orderBy('id')
+      .limit(MOST)
+    return rows.map((row) => this.lend(row, verbs))
+  }
+
+  /** A resource that is not, or not yet, to be read; and who carries out its verbs. */
+  lendNew(made: NewResource, desk: Desk = this.#parts.desk): Held<ResourceClass> {
+    const { id, kind, parentId: parent_id, fields } = made
+    const row = { id, kind, parent_id, fields, state: '__new__', availability: null, version: 0 }
+    return this.lend(row, desk, desk)
+  }
+
   /** A row, held. */
-  lend(row: any, verbs: Verbs = this.#parts.desk): Held<ResourceClass> {
-    const { desk, sealer, registry } = this.#parts
+  lend(
+    row: any,
+    verbs: Verbs = this.#parts.desk,
+    desk: Desk = this.#parts.desk,
+  ): Held<ResourceClass> {
+    const { sealer, registry } = this.#parts
     return hold(
       new Copy({
         row,

@@ -5,11 +5,12 @@ import type { Knex } from '../lib/database.ts'
 import type { Events } from '../lib/events.ts'
 import type { MachineEvent } from '../lib/machine.ts'
 import type { Time } from '../lib/time.ts'
-import type { Kind, TaskDefinition } from './kind.ts'
+import { type Kind, LIFE, type TaskDefinition } from './kind.ts'
 import { awaken, fromSnapshot } from './memory.ts'
+import { repeaterOf } from './repeater.ts'
 import { runInfo } from './row.ts'
 import { TaskSnapshot } from './snapshot.ts'
-import type { Condition, RunInfo, Target, WaitOptions } from './verbs.ts'
+import type { Condition, Remains, RunInfo, Schedule, Target, WaitOptions } from './verbs.ts'
 import { Waiting } from './waiting.ts'
 
 export interface LookoutParts {
@@ -57,6 +58,40 @@ export class Lookout {
       const isOurs = told.resourceId === resourceId && told.task === name
       if (isOurs && (type === '*' || type === told.type)) listener(told.event as MachineEvent)
     })
+  }
+
+  /** Where the schedule of a task is: the latest plan one of its runs has kept. @throws TASK_UNKNOWN */
+  async schedule({ kind, resourceId, task }: Target): Promise<Schedule | null> {
+    const name = repeaterOf(kind.task(task).name)
+    const rows: any[] = await this.#parts
+      .knex('tasks')
+      .join('transitions', (join) =>
+        join.on('transitions.task_id', 'tasks.id').andOn('transitions.step', 'tasks.rest_step'),
+      )
+      .where({ 'tasks.resource_id': resourceId })
+      .whereIn('name', kind.namesOf(name))
+      .whereNotNull('snapshot')
+      .orderBy('started_at', 'desc')
+      .orderBy('tasks.id', 'desc')
+      .limit(2)
+      .select('snapshot', 'status')
+    for (const { snapshot, status } of rows) {
+      const { context } = fromSnapshot(snapshot, this.#parts.sealer, name)
+      const { plan } = context as { plan: Schedule['plan'] | null }
+      if (plan) return { plan, isDone: status === 'done' }
+    }
+    return null
+  }
+
+  /** What keeps a resource from being gone: resources that belong to it, and runs that have not ended. */
+  async remains(resourceId: string): Promise<Remains> {
+    const { rows } = await this.#parts.knex.raw(
+      `SELECT (SELECT count(*)::int FROM resources WHERE parent_id = :resourceId) AS children,
+         (SELECT count(*)::int FROM tasks WHERE resource_id = :resourceId AND finished_at IS NULL
+            AND split_part(name, '/', 1) <> :life) AS runs`,
+      { resourceId, life: LIFE },
+    )
+    return rows[0]
   }
 
   /** Nobody waits here any more. */

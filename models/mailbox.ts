@@ -38,9 +38,10 @@ export class Mailbox {
 
   /** Its parent has left it: it ends, and all it has spawned with it. */
   async leave(mail: readonly StoredEvent[]): Promise<'left'> {
-    const { owner: actor } = this.#round.parts
-    const { resourceId } = this.#round
-    const stop = { resourceId, task: this.#stored.task, except: null, actor, reason: null }
+    const { resourceId, kind, parts } = this.#round
+    const { task } = this.#stored
+    const author = { actor: parts.owner, reason: null }
+    const stop = { resourceId, task, except: null, exits: kind.exitsOf(task), ...author }
     await this.#round.commit({ stops: [stop], consumes: mail.map(({ id }) => id) })
     return 'left'
   }

@@ -23,17 +23,22 @@ const NO_VERBS: Verbs = {
   ...{ start: refuse, stop: refuse, stopAll: refuse, send: refuse, rewind: refuse },
   ...{ retry: refuse, pause: refuse, resume: refuse, status: refuse, schedule: refuse },
   ...{ snapshot: refuse, waitFor: refuse, on: refuse },
+  ...{ delete: refuse, remove: refuse, report: refuse, row: refuse, remains: refuse },
 }
 
 /** The resource as a condition sees it. */
 export function onlooker({ resourceId: id, kind, parentId, state, read }: Seen): Backing {
   return {
     ...{ id, kind, parentId, state, read },
+    get availability() {
+      return refuse()
+    },
     verbs: NO_VERBS,
     write: refuse,
     save: refuse,
     reload: refuse,
     createChild: refuse,
     children: refuse,
+    offspring: refuse,
   }
 }

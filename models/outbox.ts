@@ -1,17 +1,40 @@
 // The outbox of a step: verbs used inside it, kept for its commit.
 // Promise: what a step asks of other tasks happens if and only if the step is committed.
 import { fault } from '../lib/errors.ts'
-import type { NewEvent, NewResource, NewRun, RunStop, Unit } from '../lib/unit.ts'
+import type {
+  Mark,
+  NewEvent,
+  NewResource,
+  NewRun,
+  Removal,
+  Report,
+  RunStop,
+  Unit,
+} from '../lib/unit.ts'
+import type { AvailabilityStatus } from './availability.ts'
 import type { Kind } from './kind.ts'
-import { newEvent, newResource, newRun, newStop, type RequestParts, stopAllOf } from './requests.ts'
+import {
+  authorOf,
+  newDeletion,
+  newEvent,
+  newReport,
+  newResource,
+  newRun,
+  newStop,
+  type RequestParts,
+} from './requests.ts'
 import type { TaskSnapshot } from './snapshot.ts'
 import type {
   Because,
+  DeleteOptions,
   EventInput,
+  Remains,
   RunInfo,
   Schedule,
   SendOptions,
   Started,
+  StartOptions,
+  StopOptions,
   Target,
   Verbs,
 } from './verbs.ts'
@@ -36,7 +59,12 @@ class Refused extends Promise<never> {
 }
 
 /** What a step may know of other tasks: what was committed. */
-export type Committed = Pick<Verbs, 'status' | 'snapshot' | 'schedule'>
+export type Committed = Pick<Verbs, 'status' | 'snapshot' | 'schedule' | 'remains' | 'row'>
+
+/** What a step may ask of others. */
+export type OutboxParts = Required<
+  Pick<Unit, 'creates' | 'starts' | 'stops' | 'sends' | 'marks' | 'reports' | 'removes'>
+>
 
 export class Outbox implements Verbs {
   readonly #parts: RequestParts
@@ -47,34 +75,73 @@ export class Outbox implements Verbs {
   readonly #sends: NewEvent[] = []
   readonly #notes: string[] = []
   readonly #refused: Refused[] = []
+  readonly #marks: Mark[] = []
+  readonly #reports: Report[] = []
+  readonly #removes: Removal[] = []
 
   constructor(parts: RequestParts, desk: Committed) {
     this.#parts = parts
     this.#desk = desk
   }
 
-  start(target: Target, args: unknown, because: Because): Promise<Started> {
+  start(target: Target, args: unknown, { trx, ...because }: StartOptions): Promise<Started> {
     return this.#asked(() => {
+      if (trx !== undefined) {
+        const reason = 'what a step starts is part of its own commit'
+        throw fault('ARGUMENT_INVALID', { what: 'trx', reason })
+      }
       const run = newRun(this.#parts, target, args, because)
       this.#starts.push(run)
       return { taskId: run.id, isNew: true }
     })
   }
 
-  async stop(target: Target, because: Because): Promise<boolean> {
-    this.#stops.push(newStop(this.#parts, target, because))
+  async stop({ kind, resourceId, task }: Target, options: StopOptions): Promise<boolean> {
+    this.#stops.push(newStop(this.#parts, kind, resourceId, task, options))
     return true
   }
 
-  async stopAll(_kind: Kind, resourceId: string, because: Because): Promise<number> {
-    this.#stops.push(stopAllOf(this.#parts, resourceId, because))
+  async stopAll(kind: Kind, resourceId: string, options: StopOptions): Promise<number> {
+    this.#stops.push(newStop(this.#parts, kind, resourceId, null, options))
     return 0
+  }
+
+  /** @throws RESOURCE_UNDELETABLE */
+  async delete(kind: Kind, resourceId: string, options: DeleteOptions): Promise<void> {
+    if (options.force) {
+      const isForced = true
+      const { cascade = false } = options
+      this.#removes.push({ resourceId, isForced, cascade, ...authorOf(options, this.#parts) })
+      return
+    }
+    const { stops, marks, starts } = newDeletion(this.#parts, kind, resourceId, options)
+    this.#stops.push(...stops)
+    this.#marks.push(...marks)
+    this.#starts.push(...starts)
+  }
+
+  async remove(resourceId: string, because: Because): Promise<void> {
+    const how = { isForced: false, cascade: false }
+    this.#removes.push({ resourceId, ...how, ...authorOf(because, this.#parts) })
+  }
+
+  async report(resourceId: string, status: AvailabilityStatus, because: Because): Promise<true> {
+    this.#reports.push(newReport(this.#parts, resourceId, status, because))
+    return true
+  }
+
+  remains(resourceId: string): Promise<Remains> {
+    return this.#desk.remains(resourceId)
   }
 
   send(target: Target, event: EventInput, options: SendOptions): Promise<void> {
     return this.#asked(() => {
       this.#sends.push(newEvent(this.#parts, target, event, options))
     })
+  }
+
+  row(...asked: Parameters<Verbs['row']>): Promise<unknown> {
+    return this.#desk.row(...asked)
   }
 
   /** A new resource of the step; its id is known at once, its row exists after the commit. */
@@ -158,8 +225,11 @@ export class Outbox implements Verbs {
   }
 
   /** The parts of the unit that carry all this. */
-  get parts(): Pick<Unit, 'creates' | 'starts' | 'stops' | 'sends'> {
-    return { creates: this.#creates, starts: this.#starts, stops: this.#stops, sends: this.#sends }
+  get parts(): OutboxParts {
+    return {
+      ...{ creates: this.#creates, starts: this.#starts, stops: this.#stops, sends: this.#sends },
+      ...{ marks: this.#marks, reports: this.#reports, removes: this.#removes },
+    }
   }
 }
 

@@ -4,7 +4,7 @@ import type { Ticket } from '../lib/contract.ts'
 import type { Events } from '../lib/events.ts'
 import type { Store } from '../lib/store.ts'
 import type { Time } from '../lib/time.ts'
-import type { Many, ResourceClass } from './handle.ts'
+import type { Many, Resource, ResourceClass } from './handle.ts'
 import type { Committed } from './outbox.ts'
 import type { Registry } from './registry.ts'
 import type { RequestParts } from './requests.ts'
@@ -29,4 +29,5 @@ export interface TickParts {
   /** How often a round that lasts looks whether something came due that nobody told it of. */
   readonly lookMs: number
   children(shape: ResourceClass, parentId: string, verbs: Verbs): Many<any>
+  offspring(parentId: string, verbs: Verbs): Promise<Resource[]>
 }

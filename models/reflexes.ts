@@ -83,7 +83,7 @@ function judged(
     const stop = ask(events, seen, definition, 'shouldStop')
     if (stop !== false) {
       const reason = typeof stop === 'string' ? stop : 'shouldStop holds'
-      stops.push(newStop(requests, target, { reason }))
+      stops.push(newStop(requests, target.kind, target.resourceId, target.task, { reason }))
     } else if (ask(events, seen, definition, 'shouldStart') !== false)
       starts.push(newRun(requests, target, undefined, { reason: 'shouldStart holds' }))
   }

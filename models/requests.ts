@@ -7,9 +7,18 @@ import { fault } from '../lib/errors.ts'
 import { newId } from '../lib/id.ts'
 import { named, weighed } from '../lib/limits.ts'
 import type { Time } from '../lib/time.ts'
-import type { NewEvent, NewResource, NewRun, RunStop } from '../lib/unit.ts'
+import type { NewEvent, NewResource, NewRun, Report, RunStop, Unit } from '../lib/unit.ts'
+import { type AvailabilityStatus, mayFollow } from './availability.ts'
 import { type Kind, LIFE } from './kind.ts'
-import type { Because, EventInput, SendOptions, Target } from './verbs.ts'
+import { DELETING } from './life.ts'
+import type {
+  Because,
+  DeleteOptions,
+  EventInput,
+  SendOptions,
+  StopOptions,
+  Target,
+} from './verbs.ts'
 
 export interface RequestParts {
   readonly time: Time
@@ -47,6 +56,58 @@ export function newRun(
   }
 }
 
+/** The end of a task, or of all but the life for null. @throws TASK_UNKNOWN */
+export function newStop(
+  parts: RequestParts,
+  kind: Kind,
+  resourceId: string,
+  task: string | null,
+  { force = false, ...because }: StopOptions,
+): RunStop {
+  const name = task === null ? null : kind.task(task).name
+  const exits = kind.exitsOf(name)
+  return {
+    resourceId,
+    task: name,
+    ...(task !== null && renamed({ kind, resourceId, task })),
+    except: task === null ? LIFE : null,
+    ...(force && { force }),
+    ...(exits.length > 0 && { exits }),
+    ...authorOf(because, parts),
+  }
+}
+
+/**
+ * The begin of a deletion: whatever life the resource leads is over, and one that ends with its row begins.
+ * @throws RESOURCE_UNDELETABLE when its life knows no such end
+ */
+export function newDeletion(
+  parts: RequestParts,
+  kind: Kind,
+  resourceId: string,
+  { cascade = false, ...because }: DeleteOptions,
+): Required<Pick<Unit, 'stops' | 'marks' | 'starts'>> {
+  const life = { kind, resourceId, task: LIFE }
+  if (!kind.task(LIFE).states.includes(DELETING))
+    throw fault('RESOURCE_UNDELETABLE', { kind: kind.name, id: resourceId })
+  const author = authorOf(because, parts)
+  return {
+    stops: [newStop(parts, kind, resourceId, LIFE, because)],
+    marks: [{ resourceId, state: DELETING, event: '__delete__', ...author }],
+    starts: [newRun(parts, life, { delete: { cascade, ...author } }, because)],
+  }
+}
+
+/** @throws ARGUMENT_INVALID for a status that is none */
+export function newReport(
+  parts: RequestParts,
+  resourceId: string,
+  status: AvailabilityStatus,
+  because: Because,
+): Report {
+  return { resourceId, status, from: mayFollow(status), ...authorOf(because, parts) }
+}
+
 /** @throws TASK_UNKNOWN, EVENT_UNKNOWN, EVENT_TOO_LARGE, VALUE_NOT_STORABLE, ARGUMENT_INVALID */
 export function newEvent(
   parts: RequestParts,
@@ -77,18 +138,6 @@ export function newEvent(
 function renamed({ kind, task }: Target): { was?: readonly string[] } {
   const [, ...was] = kind.namesOf(task)
   return was.length > 0 ? { was } : {}
-}
-
-/** @throws TASK_UNKNOWN */
-export function newStop(parts: RequestParts, target: Target, because: Because): RunStop {
-  const { resourceId, kind, task } = target
-  const { name } = kind.task(task)
-  return { resourceId, task: name, except: null, ...renamed(target), ...authorOf(because, parts) }
-}
-
-/** Every task but the life. */
-export function stopAllOf(parts: RequestParts, resourceId: string, because: Because): RunStop {
-  return { resourceId, task: null, except: LIFE, ...authorOf(because, parts) }
 }
 
 /** @throws FIELDS_INVALID, FIELD_UNKNOWN, VALUE_NOT_STORABLE */

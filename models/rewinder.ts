@@ -2,6 +2,7 @@
 // Promise: history only grows: going back is a new step that holds the old snapshot, with effects armed
 // anew, so that what was already done under an old key is done again under a new one.
 
+import { EXIT } from '../lib/address.ts'
 import { encode } from '../lib/codec.ts'
 import type { Knex } from '../lib/database.ts'
 import { fault } from '../lib/errors.ts'
@@ -60,16 +61,17 @@ export class Rewinder {
     }
     const starts = born.map((actor) => this.#childOf(target, row, actor, author))
     const { resourceId, task } = target
-    const stops = [{ resourceId, task, except: null, beneath: true, ...author }]
+    const exits = target.kind.exitsOf(task)
+    const stops = [{ resourceId, task, except: null, beneath: true, exits, ...author }]
     const unit = this.#unit(row, { step, restStep: step, state, transition })
     return { unit: { ...unit, stops, starts }, state }
   }
 
-  /** The unit that lets a parked run go on where it rests. @throws TASK_NOT_RUNNING */
+  /** The unit that lets a parked run go on where it rests; of one that is stopping, its exit machine. @throws TASK_NOT_RUNNING */
   async retry(target: Target, because: Because): Promise<Change> {
-    const row = await this.#live(target)
+    const row = (await this.#exitOf(target)) ?? (await this.#live(target))
     const tries = refreshed(row.tries as Trials | null) as unknown as StepChange['tries']
-    return this.#goOn(target, { ...row, tries }, '__retry__', because)
+    return this.#goOn({ ...target, task: row.name }, { ...row, tries }, '__retry__', because)
   }
 
   /** The unit that stops time for a run. @throws TASK_NOT_RUNNING */
@@ -157,6 +159,19 @@ export class Rewinder {
     return rows
   }
 
+  /** The live exit machine of a task that is stopping. */
+  async #exitOf({ kind, resourceId, task }: Target) {
+    return this.#knex('tasks')
+      .leftJoin('dues', 'dues.task_id', 'tasks.id')
+      .where({ 'tasks.resource_id': resourceId, finished_at: null })
+      .whereRaw(`starts_with(name, ?) AND origin->'src'->>-1 = ?`, [
+        `${kind.runName(task)}/exit:`,
+        EXIT,
+      ])
+      .first('tasks.*', 'dues.wakes')
+  }
+
+  /** @throws TASK_NOT_RUNNING, TASK_STOPPING */
   async #live({ kind, resourceId, task }: Target) {
     const row = await this.#knex('tasks')
       .leftJoin('dues', 'dues.task_id', 'tasks.id')
@@ -164,6 +179,8 @@ export class Rewinder {
       .whereIn('name', kind.namesOf(task))
       .first('tasks.*', 'dues.wakes')
     if (!row) throw fault('TASK_NOT_RUNNING', { kind: kind.name, id: resourceId, task })
+    if (row.status === 'stopping')
+      throw fault('TASK_STOPPING', { kind: kind.name, id: resourceId, task })
     return row
   }
 

@@ -34,6 +34,7 @@ export class Round {
   readonly #parentId: string | null
   readonly #storedKind: string
   #state: string
+  #availability: unknown
   readonly #sheet: Sheet
   #system: Map<string, Claim['system'][number][1]>
   /** Tasks spawned in this round that have not begun: their parents take no mail before them. */
@@ -54,6 +55,7 @@ export class Round {
     this.#parentId = claim.parentId
     this.#storedKind = claim.kind
     this.#state = claim.state
+    this.#availability = claim.availability
     this.#system = new Map(claim.system)
     this.#sheet = new Sheet(
       claim.resourceId,
@@ -112,7 +114,7 @@ export class Round {
    * Reads again what is due; the fields follow. In line with the commits: what is read beside one may be
    * older than what the round knows by then.
    */
-  async look(): Promise<Claim | null> {
+  look(): Promise<Claim | null> {
     const turn = this.#queue.then(() => this.#look())
     this.#queue = turn.catch(() => {})
     return turn
@@ -122,6 +124,7 @@ export class Round {
     const claim = await this.parts.store.look(this.#resourceId, this.#fence)
     if (!claim) return null
     this.#sheet.replace(claim.fields, claim.version)
+    this.#availability = claim.availability
     this.#system = new Map(claim.system)
     return claim
   }
@@ -152,6 +155,7 @@ export class Round {
       kind: this.kind,
       state: this.#state,
       parentId: this.#parentId,
+      availability: this.#availability,
       verbs: outbox,
       read: (name) => view.read(name),
       write: (name, value) => view.write(name, value),
@@ -163,6 +167,7 @@ export class Round {
         return hold(new Draft(made, kind, this.parts.sealer, outbox))
       },
       children: (shape) => this.parts.children(shape, this.#resourceId, outbox),
+      offspring: () => this.parts.offspring(this.#resourceId, outbox),
     })
     return { resource, view, outbox }
   }
@@ -268,8 +273,10 @@ export class Round {
   }
 
   /** Tickets for whomever the unit made due; a lost ticket is the clock's business. */
-  async #tell({ starts = [], sends = [], stops = [] }: Unit): Promise<void> {
+  async #tell({ starts = [], sends = [], stops = [], reports = [] }: Unit): Promise<void> {
     const rung = new Set([...starts, ...sends, ...stops].map(({ resourceId }) => resourceId))
+    // What is said of a resource makes nothing due; this one is to see what was said.
+    if (reports.length > 0) this.nudge()
     if (rung.delete(this.#resourceId)) this.nudge()
     if (rung.size > 0) await this.parts.push([...rung].map((resourceId) => ({ resourceId })))
   }

@@ -84,12 +84,14 @@ export class Staff {
     const requests = { ...this.#parts.requests, actor: owner }
     const quota = { steps: quotaSteps, ms: quotaMs }
     const lookMs = config.toldMs
-    const children: TickParts['children'] = (...asked) => this.#parts.library.children(...asked)
+    const { library } = this.#parts
+    const children: TickParts['children'] = (...asked) => library.children(...asked)
+    const offspring: TickParts['offspring'] = (...asked) => library.offspring(...asked)
     const soon = new Soon({ time, withinMs: config.beatMs, push: this.#parts.push })
     this.#soon = soon
     const rounds = new ResourceTicker({
       ...this.#parts,
-      ...{ requests, owner, quota, lookMs, children },
+      ...{ requests, owner, quota, lookMs, children, offspring },
       soon: (resourceId, dueAt) => soon.note(resourceId, dueAt),
     })
     const ticker = wrapped(rounds, this.#parts.plugins, events)

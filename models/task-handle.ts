@@ -16,6 +16,8 @@ import type {
   Schedule,
   SendOptions,
   Started,
+  StartOptions,
+  StopOptions,
   Target,
   Verbs,
   WaitOptions,
@@ -43,13 +45,16 @@ export class TaskHandle<M extends AnyStateMachine = AnyStateMachine> {
   }
 
   /** Starts a run with these arguments (the machine's input), or answers the one that lives. */
-  start(args?: InputFrom<M>, because: Because = {}): Promise<Started> {
-    return this.#backing.verbs.start(this.#target, args, because)
+  start(args?: InputFrom<M>, options: StartOptions = {}): Promise<Started> {
+    return this.#backing.verbs.start(this.#target, args, options)
   }
 
-  /** Stops the live run; false when none lived. */
-  stop(because: Because = {}): Promise<boolean> {
-    return this.#backing.verbs.stop(this.#target, because)
+  /**
+   * Stops the live run; false when none lived. One with an exit machine is `stopping` until that is done, or gone at
+   * once by force.
+   */
+  stop(options: StopOptions = {}): Promise<boolean> {
+    return this.#backing.verbs.stop(this.#target, options)
   }
 
   /**

@@ -1,6 +1,7 @@
 // The verbs: what can be asked of tasks and resources, by whoever asks.
 // The desk carries them out at once; the outbox of a step keeps them for the step's commit.
 import type { RunStatus } from '../lib/unit.ts'
+import type { AvailabilityStatus } from './availability.ts'
 import type { Plan } from './cadence.ts'
 import type { Kind } from './kind.ts'
 import type { Begun, TaskSnapshot } from './snapshot.ts'
@@ -17,11 +18,33 @@ export interface Because {
   readonly reason?: string
 }
 
+/** Something open that a change can be part of: a pg client inside a transaction, or what `app.transaction` lends. */
+export interface Transaction {
+  query(text: string, params?: unknown[]): Promise<{ rows: any[]; rowCount: number | null }>
+}
+
+export interface StartOptions extends Because {
+  /** The start is committed with this transaction, or not at all. */
+  readonly trx?: Transaction
+}
+
 export interface SendOptions extends Because {
   /** A second event with the same key is refused by the same task for as long as it lives. */
   readonly dedupKey?: string
   /** An event not taken by then (milliseconds from now, or '5m') is dropped. */
   readonly expiresIn?: number | string
+}
+
+export interface StopOptions extends Because {
+  /** Exit machines are not waited for; those under way end at once. */
+  readonly force?: boolean
+}
+
+export interface DeleteOptions extends Because {
+  /** The row goes at once: no task is stopped in good order, no exit machine runs. */
+  readonly force?: boolean
+  /** The resources that belong to it are deleted first; without this they are a reason to refuse. */
+  readonly cascade?: boolean
 }
 
 /** A run as `start` reports it: the new one, or the one that lives already. */
@@ -44,9 +67,18 @@ export interface WaitOptions {
 }
 
 export interface Verbs {
-  start(target: Target, args: unknown, because: Because): Promise<Started>
-  stop(target: Target, because: Because): Promise<boolean>
-  stopAll(kind: Kind, resourceId: string, because: Because): Promise<number>
+  start(target: Target, args: unknown, options: StartOptions): Promise<Started>
+  stop(target: Target, options: StopOptions): Promise<boolean>
+  stopAll(kind: Kind, resourceId: string, options: StopOptions): Promise<number>
+  delete(kind: Kind, resourceId: string, options: DeleteOptions): Promise<void>
+  /** The row goes with the commit; for lives. */
+  remove(resourceId: string, because: Because): Promise<void>
+  /** False when nothing changed; always true inside a step. */
+  report(resourceId: string, status: AvailabilityStatus, because: Because): Promise<boolean>
+  /** A row of a user's table, by the column that names it. */
+  row(table: { readonly name: string; readonly key: string }, key: string): Promise<unknown>
+  /** How many runs but the life are live, and how many resources belong to it. */
+  remains(resourceId: string): Promise<Remains>
   send(target: Target, event: EventInput, options: SendOptions): Promise<void>
   rewind(target: Target, steps: number, because: Because): Promise<{ step: number; state: string }>
   retry(target: Target, because: Because): Promise<void>
@@ -64,6 +96,12 @@ export interface Schedule {
   readonly plan: Plan
   /** Did its last run come to its end by itself, so that another goes on? */
   readonly isDone: boolean
+}
+
+/** What keeps a resource from being gone. */
+export interface Remains {
+  readonly runs: number
+  readonly children: number
 }
 
 /** What is known of the latest run of a task. */

@@ -35,6 +35,8 @@ const LINES: { readonly [N in EventName]: Line<N> } = {
   'task.finished': ['info', 'kind', 'resourceId', 'taskId', 'task', 'step', 'status'],
   'task.panicked': ['error', 'kind', 'resourceId', 'taskId', 'task', 'step', 'error'],
   'task.unknown': ['warn', 'resourceId', 'taskId', 'task'],
+  'resource.availability': ['info', 'kind', 'resourceId', 'from', 'to'],
+  'resource.deleted': ['info', 'kind', 'resourceId', 'isForced', 'actor'],
   'event.ignored': ['info', 'kind', 'resourceId', 'taskId', 'task', 'type'],
   'effect.started': ['debug', 'kind', 'resourceId', 'taskId', 'task', 'effect', 'key', 'attempt'],
   'effect.progressed': [

@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import type { FailureLine, HistoryLine } from '../../models/index.ts'
 import type { RunLine } from '../../models/query.ts'
 import { type Door, doing, type Globals, type Opened } from '../door.ts'
-import { resourceValue, runValue } from '../lists.ts'
+import { availabilityValue, resourceValue, runValue } from '../lists.ts'
 import { cell, masked, moment, table } from '../print.ts'
 import { resourceWord, whole } from '../words.ts'
 
@@ -35,7 +35,8 @@ type Described = Awaited<ReturnType<typeof gather>>
 async function gather(opened: Opened, word: string) {
   const { app, query } = opened
   const { kind, id } = resourceWord(word)
-  const held = (await app.getByName(kind, id)).toJSON() as {
+  const found = await app.getByName(kind, id)
+  const held = found.toJSON() as {
     id: string
     kind: string
     state: string
@@ -48,6 +49,7 @@ async function gather(opened: Opened, word: string) {
   const children = await query.resources({ parentId: held.id, limit: MOST })
   return {
     ...held,
+    availability: availabilityValue(found.availability),
     tasks,
     failures: failures.map(failureValue),
     children: children.map(resourceValue),
@@ -72,12 +74,15 @@ const failureValue = (failure: FailureLine) => ({
   at: moment(failure.at),
 })
 
-function paragraphs({ kind, id, state, parentId, fields, tasks, failures, children }: Described) {
+function paragraphs(described: Described) {
+  const { kind, id, state, parentId, fields, tasks, failures, children } = described
+  const { status, ...said } = described.availability
   const efforts = tasks.flatMap((run) => run.effects.map((one) => effortRow(run.task, one)))
   const timers = tasks.flatMap((run) => run.timers.map((one) => [run.task, one.event, one.dueAt]))
   return [
     `${cell(`${kind}/${id}`)}\n`,
     pairsOf({ state, parent: parentId }),
+    titled('Availability', pairsOf(status === 'unknown' ? {} : { status, ...said })),
     titled('Fields', pairsOf(fields)),
     titled('Tasks', table(TASK_HEAD, tasks.map(taskRow))),
     titled('Timers', table(['task', 'event', 'due'], timers)),
@@ -121,7 +126,7 @@ async function printHistory(
 ): Promise<void> {
   const { kind, id } = resourceWord(word)
   const held = await app.getByName(kind, id)
-  if (task !== undefined) app.registry.find(held.kind).task(task)
+  if (task !== undefined) app.registry.find(held.kind).runName(task)
   const { limit } = options
   const lines = await app.history.lines(held.id, {
     limit,

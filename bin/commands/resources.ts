@@ -1,8 +1,9 @@
-// Commands about resources themselves: create and set.
+// Commands about resources themselves: create, set and delete.
 // Promise: fields are checked by their schemas before anything is written; all that is wrong is named at once.
 import type { Command } from 'commander'
-import { fault } from '../../lib/errors.ts'
+import { fault, isFault } from '../../lib/errors.ts'
 import type { FieldSet } from '../../models/fields.ts'
+import { confirm } from '../confirm.ts'
 import { forOne, nameOf } from '../crowd.ts'
 import { type Change, changing, type Door, doing } from '../door.ts'
 import { dataObject, fieldValue, pairs, resourceWord } from '../words.ts'
@@ -16,6 +17,7 @@ interface Create extends Change {
 export function resourceCommands(program: Command, door: Door): void {
   createCommand(program, door)
   setCommand(program, door)
+  deleteCommand(program, door)
 }
 
 function createCommand(program: Command, door: Door): void {
@@ -64,6 +66,35 @@ function setCommand(program: Command, door: Door): void {
     await held.save(door.because(options))
     return { value: held.toJSON(), sentence: `set ${names.join(', ')} of ${nameOf(held)}` }
   })
+}
+
+interface Delete extends Change {
+  readonly force?: boolean
+  readonly cascade?: boolean
+  readonly yes?: boolean
+}
+
+function deleteCommand(program: Command, door: Door): void {
+  const command = program
+    .command('delete <kind/id>')
+    .description('delete a resource: its tasks stop, its exit machine runs, then its row goes')
+    .option('--force', 'at once, without stopping or cleaning up anything')
+    .option('--cascade', 'with the resources that belong to it, these first')
+    .option('--yes', 'do not ask')
+  forOne<Delete>(door, command, async (held, [word], options, { app }) => {
+    const { force = false, cascade = false, yes } = options
+    const deed = `deletes ${nameOf(held)}${force ? ' at once, cleaning up nothing' : ''}`
+    await confirm(door.street, { yes, deed, word, what: 'its name' })
+    await held.delete({ ...door.because(options), force, cascade })
+    const left = await app.getByName(held.kind, held.id).catch(gone)
+    const sentence = left ? `deleting ${nameOf(held)}` : `deleted ${nameOf(held)}`
+    return { value: { gone: left === null }, sentence }
+  })
+}
+
+const gone = (thrown: unknown): null => {
+  if (isFault(thrown, 'RESOURCE_UNKNOWN')) return null
+  throw thrown
 }
 
 /** Words as values of fields. @throws FIELD_UNKNOWN, FIELDS_INVALID, ARGUMENT_INVALID */

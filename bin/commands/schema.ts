@@ -1,16 +1,18 @@
 // `escapement setup`, `migrate` and `teardown`: the tables, made, brought up to date and dropped.
 // Promise: safe to run again and from many places at once; nothing is dropped unless somebody said so.
-import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
 import type { Config } from '../../lib/config.ts'
 import type { Database } from '../../lib/database.ts'
-import { fault } from '../../lib/errors.ts'
 import { keysFileOf, loadKeyring } from '../../lib/keys.ts'
 import { migrations as house } from '../../models/index.ts'
 import { enrol } from '../../models/roll.ts'
+import { confirm } from '../confirm.ts'
 import { hasData, migrateAll, queueSchema, withDatabase } from '../database.ts'
 import { type Door, doing, type Globals } from '../door.ts'
 import { table } from '../print.ts'
+
+/** What a person types before anything is dropped. */
+const NAME = 'the name of the schema'
 
 interface Migrate extends Globals {
   readonly down?: boolean
@@ -62,7 +64,7 @@ async function migrating(door: Door, options: Migrate): Promise<void> {
     showStatus(door, options, names, pending)
   } else if (options.down) {
     const deed = `takes back tables of the schema "${schema}" with all their data`
-    await confirm(door, options, schema, deed)
+    await confirm(door.street, { yes: options.yes, deed, word: schema, what: NAME })
     const asked = { make: false, migrations }
     const back = await withDatabase(config, asked, (database) => database.rollback())
     const done =
@@ -95,7 +97,8 @@ async function tearingDown(door: Door, options: Migrate): Promise<void> {
   const config = door.config(options)
   const schemas = [config.schema, queueSchema(config)]
   const named = schemas.map((name) => `"${name}"`).join(' and ')
-  await confirm(door, options, config.schema, `drops the schemas ${named} with all their data`)
+  const deed = `drops the schemas ${named} with all their data`
+  await confirm(door.street, { yes: options.yes, deed, word: config.schema, what: NAME })
   if (isMade(config)) {
     await withDatabase(config, { make: false }, (database) => drop(database, schemas))
   }
@@ -110,23 +113,4 @@ async function drop(database: Database, schemas: readonly string[]): Promise<voi
   await database.transaction(async (runner) => {
     for (const schema of schemas) await runner.query(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`)
   })
-}
-
-/** Asks a person to type the name of the schema; a script must say --yes. @throws CONFIRMATION_MISSING */
-async function confirm(
-  { street }: Door,
-  { yes }: Migrate,
-  schema: string,
-  deed: string,
-): Promise<void> {
-  if (yes) return
-  if (!street.input.isTTY) throw fault('CONFIRMATION_MISSING', { deed })
-  const asker = createInterface({ input: street.input, output: street.err.stream })
-  try {
-    const question = `This ${deed}. Type the name of the schema to go on: `
-    const answer = await asker.question(question, { signal: street.stopped })
-    if (answer.trim() !== schema) throw fault('CONFIRMATION_MISSING', { deed })
-  } finally {
-    asker.close()
-  }
 }

@@ -83,15 +83,22 @@ function stopCommand(program: Command, door: Door): void {
   const stop = program
     .command('stop <kind/id> [task]')
     .description('stop a resource, or a task of it; KIND with --where or --all is for many')
-  forOneOrMany<Crowd>(door, stop, async (options) => {
-    const because = door.because(options)
+    .option('--force', 'a task: at once, without its exit machine')
+  forOneOrMany<Crowd & { force?: boolean }>(door, stop, async (options, [, task]) => {
+    const { force = false } = options
+    if (force && task === undefined) {
+      const reason = 'only a task can be stopped by force; name one'
+      throw fault('ARGUMENT_INVALID', { what: '--force', reason })
+    }
+    const because = { ...door.because(options), ...(force && { force }) }
     return async (held, task?: string): Promise<Told> => {
       if (task === undefined) {
         await held.stop(because)
         return { value: {}, sentence: `stopping ${nameOf(held)}` }
       }
       const changed = await handle(held, task).stop(because)
-      const done = changed ? 'stopped' : 'not running:'
+      const status = changed ? (await handle(held, task).status())?.status : undefined
+      const done = changed ? (status === 'stopping' ? 'stopping' : 'stopped') : 'not running:'
       return { value: { task, changed }, sentence: `${done} ${task} of ${nameOf(held)}` }
     }
   })

@@ -11,12 +11,31 @@ const TABLES = `
     state text NOT NULL DEFAULT '__new__',
     fields jsonb NOT NULL DEFAULT '{}',
     lost_and_found jsonb,
+    -- What was last said of it: status, reason, since, by.
+    availability jsonb,
     version bigint NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL
   );
   CREATE INDEX resources_by_kind ON resources (kind, id);
   CREATE INDEX resources_by_parent ON resources (parent_id) WHERE parent_id IS NOT NULL;
+  CREATE INDEX resources_by_availability ON resources ((availability->>'status')) WHERE availability IS NOT NULL;
+
+  -- What became of resources that are gone.
+  CREATE TABLE tombstones (
+    id bigserial PRIMARY KEY,
+    resource_id uuid NOT NULL,
+    kind text NOT NULL,
+    parent_id uuid,
+    state text NOT NULL,
+    is_forced boolean NOT NULL,
+    actor text NOT NULL,
+    reason text,
+    unit_id uuid NOT NULL,
+    at timestamptz NOT NULL
+  );
+  CREATE INDEX tombstones_by_resource ON tombstones (resource_id);
+  CREATE INDEX tombstones_by_unit ON tombstones (unit_id);
 
   -- What was done to a resource from outside, by whom and why; what a step does is in its transition.
   CREATE TABLE changes (
@@ -48,7 +67,7 @@ const TABLES = `
     machine_version text NOT NULL,
     step integer NOT NULL,
     rest_step integer NOT NULL,
-    status text NOT NULL CHECK (status IN ('running', 'paused', 'panicked', 'stranded', 'stopped', 'failed', 'done')),
+    status text NOT NULL CHECK (status IN ('running', 'paused', 'panicked', 'stranded', 'stopping', 'stopped', 'failed', 'done')),
     state text NOT NULL,
     tries jsonb,
     -- Of a run that a machine has spawned: by which sources, under which id.
@@ -164,7 +183,7 @@ export const house: Migration = {
 
   async down(knex: Knex) {
     await knex.raw(`
-      DROP TABLE locks, keys, failures, events, dues, transitions, tasks, leases, changes, resources;
+      DROP TABLE locks, keys, failures, events, dues, transitions, tasks, leases, changes, tombstones, resources;
       DROP FUNCTION refuse_rewriting();
     `)
   },

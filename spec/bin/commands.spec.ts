@@ -42,7 +42,8 @@ test('create, get and set show a resource, its secrets masked', LONG, async () =
   })
   const one = await place.json(['get', 'Server', id])
   const fields = { plan: 'small', size: 3, password: '[secret]' }
-  assert.equal(one, { id, kind: 'Server', state: '__new__', parentId: null, fields })
+  const availability = { status: 'unknown', reason: null, since: null, by: null }
+  assert.equal(one, { id, kind: 'Server', state: '__new__', parentId: null, fields, availability })
   const set = ['set', `Server/${id}`, 'size=4', 'plan=large', '--unset', 'password']
   const { fields: changed } = await place.json(set)
   assert.equal(changed, { plan: 'large', size: 4 })

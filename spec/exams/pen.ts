@@ -9,7 +9,17 @@ import type { FakeTime } from '../support/time.ts'
 
 export const TOLD_MS = 5_000
 export const AUTHOR = { actor: 'exam', reason: null }
-const TABLES = ['resources', 'leases', 'tasks', 'transitions', 'dues', 'events', 'failures']
+const TABLES = [
+  'resources',
+  'leases',
+  'tasks',
+  'transitions',
+  'dues',
+  'events',
+  'failures',
+  'tombstones',
+  'changes',
+]
 
 /** A step of a task, as the exam writes it. */
 export interface Step extends Partial<Omit<StepChange, 'transition'>> {

@@ -9,6 +9,7 @@ import { effectsOf } from '../../lib/rest.ts'
 import { turn } from '../../lib/time.ts'
 import { Desk } from '../../models/desk.ts'
 import { Resource } from '../../models/handle.ts'
+import { Joiner } from '../../models/joiner.ts'
 import type { Kind } from '../../models/kind.ts'
 import { Lookout } from '../../models/lookout.ts'
 import { fromSnapshot } from '../../models/memory.ts'
@@ -61,7 +62,7 @@ class Life implements World {
   async whole(): Promise<Seen[]> {
     const { input, what } = this.#case
     const first = this.#process()
-    this.#resourceId = await first.desk.create(first.kind, {}, null, {})
+    this.#resourceId = (await first.desk.create(first.kind, {}, null, {})).id
     await first.desk.start(first.target(this.#resourceId), valueAt(input), {})
     const seen = [await this.#settle(first)]
     for (const one of what) seen.push(await this.#meet(one, seen.at(-1) as Seen))
@@ -201,15 +202,18 @@ class Process {
     const push = async () => {}
     this.kind = registry.of(Fuzzed)
     this.#store = new Watched(store)
-    const { knex } = house.app.rooms.database
+    const { database } = house.app.rooms
+    const { knex } = database
     const lookout = new Lookout({ knex, events, time, sealer })
-    this.desk = new Desk({ store, knex, requests, events, lookout, push })
+    const joiner = new Joiner({ database, time })
+    this.desk = new Desk({ store, knex, requests, events, lookout, joiner, push })
     const parts: TickParts = {
       ...{ store: this.#store, time, events, registry, sealer, requests, desk: this.desk, push },
       ...{ owner: OWNER, quota: { steps: 200, ms: 60_000 }, lookMs: 60_000, soon: () => {} },
       children: () => {
         throw new Error('a chart has no resources beneath its own')
       },
+      offspring: async () => [],
     }
     this.#ticker = new ResourceTicker(parts)
   }

@@ -3,6 +3,7 @@ import { Database } from '../../lib/database.ts'
 import type { Outcome } from '../../lib/unit.ts'
 import { migrations } from '../../models/migrations/0001_house.ts'
 import { openCutter } from '../exams/cutter.ts'
+import { endsExam } from '../exams/ends.ts'
 import { mailExam } from '../exams/mail.ts'
 import { Pen } from '../exams/pen.ts'
 import { type Place, storeExam } from '../exams/store.ts'
@@ -34,6 +35,7 @@ async function place(setting: Setting): Promise<Place & { schema: string }> {
 for (const setting of settings().filter((setting) => setting !== 'full')) {
   storeExam(setting, () => place(setting))
   mailExam(setting, () => place(setting))
+  endsExam(setting, () => place(setting))
 }
 
 if (settings().includes('postgres')) {

@@ -3,6 +3,7 @@ import { setup } from 'xstate'
 import * as z from 'zod'
 import { action, field, Resource, steps, task } from '../../bin/index.ts'
 import { Desk } from '../../models/desk.ts'
+import { Joiner } from '../../models/joiner.ts'
 import { Lookout } from '../../models/lookout.ts'
 import { Steward } from '../../models/steward.ts'
 import { codeOf, gate, stage } from '../support/stage.ts'
@@ -69,7 +70,10 @@ const steward = () => {
   const requests = { time, sealer: { seal: String, open: String }, actor: 'steward' }
   const { knex } = rooms.database
   const lookout = new Lookout({ knex, events, time, sealer: requests.sealer })
-  const desk = new Desk({ store, events, requests, knex, lookout, push: async () => {} })
+  const desk = new Desk({
+    ...{ store, events, requests, knex, lookout, push: async () => {} },
+    joiner: new Joiner({ database: rooms.database, time }),
+  })
   return new Steward({ knex, registry, time, events, desk })
 }
 const finished = async (order: any, name = 'old') => {

@@ -246,7 +246,9 @@ test('a schedule a deploy adds is begun, one it takes away ends', async () => {
     const { knex } = rooms.database
     const { Lookout } = await import('../../models/lookout.ts')
     const lookout = new Lookout({ knex, events, time, sealer: requests.sealer })
-    const parts = { store, events, requests, knex, lookout, push: async () => {} }
+    const { Joiner } = await import('../../models/joiner.ts')
+    const joiner = new Joiner({ database: rooms.database, time })
+    const parts = { store, events, requests, knex, lookout, joiner, push: async () => {} }
     return new Desk(parts).start(target, undefined, {})
   }
   const parts = { knex: app.rooms.database.knex, registry: app.registry, time, events: app.events }

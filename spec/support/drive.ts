@@ -4,6 +4,7 @@ import type { Lease, Verdict } from '../../lib/contract.ts'
 import { type Duration, toMs } from '../../lib/duration.ts'
 import type { App } from '../../models/app.ts'
 import { Desk } from '../../models/desk.ts'
+import { Joiner } from '../../models/joiner.ts'
 import { Library } from '../../models/library.ts'
 import { Lookout } from '../../models/lookout.ts'
 import type { TickParts } from '../../models/parts.ts'
@@ -81,12 +82,14 @@ function tickParts(app: App, time: FakeTime, owner: string, quota = { steps: 200
   const requests = { time, sealer, actor: owner }
   const push = async () => {}
   const lookout = new Lookout({ knex, events, time, sealer })
-  const desk = new Desk({ store, knex, requests, events, lookout, push })
+  const joiner = new Joiner({ database: rooms.database, time })
+  const desk = new Desk({ store, knex, requests, events, lookout, joiner, push })
   const library = new Library({ knex, registry, sealer, desk })
   const children: TickParts['children'] = (...asked) => library.children(...asked)
+  const offspring: TickParts['offspring'] = (...asked) => library.offspring(...asked)
   const lookMs = rooms.config.toldMs
   return {
     ...{ store, time, events, registry, sealer, requests, desk, push, owner, quota },
-    ...{ lookMs, children, soon: () => {} },
+    ...{ lookMs, children, offspring, soon: () => {} },
   }
 }
