@@ -4,7 +4,7 @@ import type { Address } from '../lib/address.ts'
 import { parentOf, rootOf } from '../lib/address.ts'
 import { actorLogic, isMachine } from '../lib/blueprint.ts'
 import type { StoredTask } from '../lib/claim.ts'
-import { encode, encodeError, type Json } from '../lib/codec.ts'
+import { encode, encodeError, encodeRow, type Json } from '../lib/codec.ts'
 import { newId } from '../lib/id.ts'
 import type { MachineEvent, Rest } from '../lib/machine.ts'
 import type { Actor, Sent } from '../lib/rest.ts'
@@ -105,7 +105,7 @@ export class Kin {
       version: (isMachine(logic) && logic.version) || '1',
       evenStopped: rootOf(address.task) === LIFE,
       origin: { src: [...(this.#stored.origin?.src ?? []), src], id, sync: sync ?? false },
-      args: input === undefined ? null : encode(input, sealer),
+      args: input === undefined ? null : encodeRow(input, sealer),
       ...this.#author,
     }
   }
@@ -121,7 +121,7 @@ export class Kin {
 
   #send({ to, event: { type, ...payload } }: Sent): NewEvent {
     const isEmpty = Object.keys(payload).length === 0
-    const json = isEmpty ? null : encode(payload, this.#round.parts.sealer)
+    const json = isEmpty ? null : encodeRow(payload, this.#round.parts.sealer)
     return { ...this.#mail(to.task, type, json), sender: this.#stored.task, recipient: to.actor }
   }
 

@@ -16,7 +16,7 @@ import { Mailbox } from './mailbox.ts'
 import { awaken, type Woken } from './memory.ts'
 import { type Move, move } from './move.ts'
 import type { InTurn, Order } from './order.ts'
-import type { Desktop, Round } from './round.ts'
+import type { Change, Desktop, Round } from './round.ts'
 import { tellEnd, tellStep } from './telling.ts'
 
 export class Turn implements InTurn {
@@ -176,7 +176,13 @@ export class Turn implements InTurn {
     const from = this.#ledger.state
     const to = stateName(rest.value)
     const life = this.#definition.name === LIFE ? { state: to } : {}
-    const change = { ...this.#ledger.stepped(move, trials), ...life, desktop }
+    let change: Change
+    try {
+      change = { ...this.#ledger.stepped(move, trials), ...life, desktop }
+    } catch (thrown) {
+      // What it sends, or hands to a child, cannot be stored.
+      return this.#panic(thrown, event)
+    }
     const isCommitted = await this.#round.commit(change)
     if (isCommitted) this.#order.wrote((change.sends ?? []).map(({ task }) => task))
     if (cause.kind === 'effect') this.#crew.heard(cause)
