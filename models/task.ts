@@ -156,13 +156,16 @@ export class Turn implements InTurn {
     const place = this.#round.placeOf(this.#stored.task)
     const taskId = this.#stored.id
     let moved: Move | null
+    let change: Change | null
     try {
       const what = { definition, taskId, rest, step: last + 1, cause, desktop, place }
       moved = await move({ round: this.#round, ...what })
+      change =
+        moved && this.#ledger.stepped(moved, this.#crew.errands.trialsOf(effectsOf(moved.rest)))
     } catch (thrown) {
       return this.#panic(thrown, nameOf(cause))
     }
-    if (moved) await this.#commit(moved, desktop)
+    if (moved && change) await this.#commit(moved, change, desktop)
     else if (cause.kind === 'mail') await this.#mailbox.drop(cause.mail, 'no state accepted it')
     else {
       this.#crew.heard(cause)
@@ -170,20 +173,13 @@ export class Turn implements InTurn {
     }
   }
 
-  async #commit(move: Move, desktop: Desktop): Promise<void> {
+  async #commit(move: Move, change: Change, desktop: Desktop): Promise<void> {
     const { cause, event, rest, sent } = move
     const trials = this.#crew.errands.trialsOf(effectsOf(rest))
     const from = this.#ledger.state
     const to = stateName(rest.value)
     const life = this.#definition.name === LIFE ? { state: to } : {}
-    let change: Change
-    try {
-      change = { ...this.#ledger.stepped(move, trials), ...life, desktop }
-    } catch (thrown) {
-      // What it sends, or hands to a child, cannot be stored.
-      return this.#panic(thrown, event)
-    }
-    const isCommitted = await this.#round.commit(change)
+    const isCommitted = await this.#round.commit({ ...change, ...life, desktop })
     if (isCommitted) this.#order.wrote((change.sends ?? []).map(({ task }) => task))
     if (cause.kind === 'effect') this.#crew.heard(cause)
     // Overtaken by another task's change to the same field: taken again, its effect run anew.

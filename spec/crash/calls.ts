@@ -45,20 +45,8 @@ function promises(world: World): Scenario {
         type: 'parallel',
         onDone: 'polling',
         states: {
-          plain: {
-            initial: 'on',
-            states: {
-              on: { invoke: { id: 'plain', src: 'plain', input: { n: 21 }, onDone: to('off') } },
-              off: { type: 'final' },
-            },
-          },
-          flaky: {
-            initial: 'on',
-            states: {
-              on: { invoke: { id: 'flaky', src: 'flaky', onDone: to('off') } },
-              off: { type: 'final' },
-            },
-          },
+          plain: region({ id: 'plain', src: 'plain', input: { n: 21 } }),
+          flaky: region({ id: 'flaky', src: 'flaky' }),
         },
       },
       polling: { invoke: { id: 'poll', src: 'poll', onDone: to('deaf') } },
@@ -89,6 +77,12 @@ function to(target: string) {
     target,
     actions: assign({ got: ({ context, event }: any) => [...context.got, event.output] }),
   }
+}
+
+/** A region that is done when its effect is. */
+function region(invoke: object) {
+  const on = { invoke: { ...invoke, onDone: to('off') } }
+  return { initial: 'on', states: { on, off: { type: 'final' } } }
 }
 
 function short(world: World): Scenario {

@@ -14,7 +14,7 @@ import {
   stateIn,
 } from 'xstate'
 import * as z from 'zod'
-import { action, delay, field, Resource } from '../../bin/index.ts'
+import { action, field, delay as lasting, Resource } from '../../bin/index.ts'
 import type { Scenario, World } from './scenario.ts'
 
 const note = (name: string) =>
@@ -150,14 +150,17 @@ function parallel(): Scenario {
   }
 }
 
-function deeds(world: World): Scenario {
-  const tell = action(async (work) => {
+function telling(world: World) {
+  return action(async (work) => {
     work.resource.told = (work.resource.told ?? 0) + 1
     await world.deed(work, () => {})
-  })
+  }) as any
+}
+
+function deeds(world: World): Scenario {
   const machine = setup({
     types: {} as { context: any; events: any },
-    actions: { tell: tell as any },
+    actions: { tell: telling(world) },
     delays: { soon: 1_000 },
   }).createMachine({
     id: 'deeds',
@@ -262,9 +265,9 @@ function policies(): Scenario {
   const machine = setup({
     types: {} as { context: any; events: any },
     delays: {
-      plain: delay('5s'),
-      cold: delay('5s', { policy: 'frozen' }),
-      anew: delay('5s', { policy: 'restart' }),
+      plain: lasting('5s'),
+      cold: lasting('5s', { policy: 'frozen' }),
+      anew: lasting('5s', { policy: 'restart' }),
     },
   }).createMachine({
     id: 'policies',

@@ -115,20 +115,21 @@ function invoked(): Scenario {
   }
 }
 
+const lead = setup({
+  types: {} as { context: any; events: any },
+  actors: { counter },
+}).createMachine({
+  id: 'lead',
+  context: { notes: [] },
+  initial: 'leading',
+  states: { leading: { entry: spawnChild('counter', { id: 'grand', input: { from: 7 } }) } },
+  on: {
+    COUNTED: { actions: sendParent(({ event }) => event) },
+    UP: { actions: sendTo('grand', { type: 'UP' }) },
+  },
+})
+
 function spawned(): Scenario {
-  const lead = setup({
-    types: {} as { context: any; events: any },
-    actors: { counter },
-  }).createMachine({
-    id: 'lead',
-    context: { notes: [] },
-    initial: 'leading',
-    states: { leading: { entry: spawnChild('counter', { id: 'grand', input: { from: 7 } }) } },
-    on: {
-      COUNTED: { actions: sendParent(({ event }) => event) },
-      UP: { actions: sendTo('grand', { type: 'UP' }) },
-    },
-  })
   const machine = setup({
     types: {} as { context: any; events: any },
     actors: { counter, lead },

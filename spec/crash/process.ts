@@ -101,7 +101,7 @@ export class Process {
   async #push(tickets: readonly Ticket[]): Promise<void> {
     await this.call('push', () => {})
     // On its way through the queue: whoever pushes does not wait for the work.
-    setImmediate(() => {
+    queueMicrotask(() => {
       for (const { resourceId } of tickets) this.take(resourceId)
     })
   }

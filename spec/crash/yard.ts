@@ -28,9 +28,9 @@ export interface Seen {
   readonly key: string
 }
 
-/** Rounds in which something may be due at one moment, and turns of the event loop without a call: then it is quiet. */
+/** Rounds in which something may be due at one moment; looks that find no call: then it is quiet. */
 const MOST_ROUNDS = 300
-const QUIET_TURNS = 4
+const QUIET = 2
 /** Moments are rounded up to this, so that the dice of backoff do not tear the fleet apart. */
 const GRAIN_MS = 100
 
@@ -147,9 +147,9 @@ export class Yard {
 
   /** All that goes on without time is a call through a port, or follows one at once. */
   async #quiet(): Promise<void> {
-    for (let turns = 0; turns < QUIET_TURNS; turns++) {
-      if (this.#traffic.underWay > 0) turns = 0
-      await new Promise((resolve) => setImmediate(resolve))
+    for (let calm = 0; calm < QUIET; ) {
+      await this.#time.settle()
+      calm = this.#traffic.underWay === 0 ? calm + 1 : 0
     }
   }
 

@@ -1,7 +1,7 @@
 // Machines that misbehave: whatever user code throws, answers or keeps, its own run is parked as it was, with a
 // sentence that says why, and nobody beside it notices.
 import { assign, emit, enqueueActions, log, raise, sendTo, setup } from 'xstate'
-import { delay, effect, NonRetryableError, Resource } from '../../bin/index.ts'
+import { effect, delay as lasting, NonRetryableError, Resource } from '../../bin/index.ts'
 import { stage } from '../support/stage.ts'
 import { assert, suite } from '../support/suite.ts'
 import { until } from '../support/wait.ts'
@@ -88,7 +88,7 @@ const MISHAPS: Record<string, Mishap> = {
   delay: {
     machine: {
       ready: { GO: 'slow' },
-      parts: { delays: { slow: delay(broke('delay') as never) } },
+      parts: { delays: { slow: lasting(broke('delay') as never) } },
       states: { slow: { after: { slow: 'next' } } },
     },
     says: /the delay broke/,
