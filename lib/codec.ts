@@ -60,6 +60,30 @@ export function parse(text: string, sealer?: Sealer, options?: SizeOptions): unk
   return decoder.guarded(() => decoder.text(bounded(text, options)))
 }
 
+/**
+ * Encodes to JSON for a row.
+ * @throws VALUE_NOT_STORABLE with path and reason: also when it takes more bytes than a row is to hold
+ */
+export function encodeRow(value: unknown, sealer?: Sealer, options?: SizeOptions): Json {
+  const json = encode(value, sealer)
+  const { maxBytes = MOST_BYTES } = options ?? {}
+  const bytes = bytesOf(json)
+  if (bytes <= maxBytes) return json
+  const reason = `with it the whole takes ${bytes} bytes, more than ${maxBytes}`
+  throw fault('VALUE_NOT_STORABLE', { path: heaviest(json, '$', bytes / 2), reason })
+}
+
+/** The path to the part that takes more than so many bytes by itself. */
+function heaviest(json: Json, path: string, bytes: number): string {
+  const parts = typeof json === 'object' && json !== null ? Object.entries(json) : []
+  const part = parts.find(([, one]) => one !== undefined && bytesOf(one) > bytes)
+  if (!part) return path
+  const step = Array.isArray(json) ? `[${part[0]}]` : `.${part[0]}`
+  return heaviest(part[1], `${path}${step}`, bytes)
+}
+
+const bytesOf = (json: Json) => Buffer.byteLength(JSON.stringify(json))
+
 function bounded(text: string, { maxBytes = MOST_BYTES }: SizeOptions = {}): string {
   // A character takes at most three bytes, so short texts need no counting.
   const bytes = text.length * 3 <= maxBytes ? 0 : Buffer.byteLength(text)

@@ -1,7 +1,7 @@
 // A cause: what moves a machine. A start, an event from the mailbox, a timer, or an actor the worker runs for it.
 import { actorLogic, isMachine } from '../lib/blueprint.ts'
 import type { StoredEvent } from '../lib/claim.ts'
-import { decode, encode, encodeError, type Json, type Sealer } from '../lib/codec.ts'
+import { decode, encodeError, encodeRow, type Json, type Sealer } from '../lib/codec.ts'
 import type { AnyStateMachine, MachineEvent, Rest, Timer } from '../lib/machine.ts'
 import type { Author } from '../lib/unit.ts'
 import { wake } from '../lib/wake.ts'
@@ -91,13 +91,13 @@ export function payloadOf(cause: Cause, sealer: Sealer): Json | null {
   const { ending } = cause.errand
   if (ending?.kind === 'error') return { error: encodeError(ending.error, { stack: false }) }
   return ending?.kind === 'output' && ending.output !== undefined
-    ? { output: encode(ending.output, sealer) }
+    ? encodeRow({ output: ending.output }, sealer)
     : null
 }
 
 /** An error is told as the failures of effects are: without the class it had. */
 function saidPayload({ type: _, ...payload }: MachineEvent, sealer: Sealer): Json | null {
-  return Object.keys(payload).length === 0 ? null : encode(payload, sealer)
+  return Object.keys(payload).length === 0 ? null : encodeRow(payload, sealer)
 }
 
 /** Whoever sent the event did it; what the machine does of itself is the worker's doing. */

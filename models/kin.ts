@@ -4,7 +4,7 @@ import type { Address } from '../lib/address.ts'
 import { EXIT, parentOf, rootOf } from '../lib/address.ts'
 import { actorLogic, isMachine } from '../lib/blueprint.ts'
 import type { StoredTask } from '../lib/claim.ts'
-import { encode, encodeError, type Json } from '../lib/codec.ts'
+import { encode, encodeError, encodeRow, type Json } from '../lib/codec.ts'
 import { newId } from '../lib/id.ts'
 import { weighed } from '../lib/limits.ts'
 import type { MachineEvent, Rest } from '../lib/machine.ts'
@@ -140,7 +140,7 @@ export class Kin {
 
   #send({ to, event: { type, ...payload } }: Sent): NewEvent {
     const isEmpty = Object.keys(payload).length === 0
-    const json = isEmpty ? null : encode(payload, this.#round.parts.sealer)
+    const json = isEmpty ? null : encodeRow(payload, this.#round.parts.sealer)
     return { ...this.#mail(to.task, type, json), sender: this.#stored.task, recipient: to.actor }
   }
 

@@ -82,7 +82,9 @@ export class LiveActors {
 
   #start(actor: Actor): void {
     const sender = nameOf(actor)
+    let isOver = false
     const say = (event: MachineEvent) => {
+      if (isOver) return
       if (
         event.type === `xstate.done.actor.${actor.id}` ||
         event.type === `xstate.error.actor.${actor.id}`
@@ -92,9 +94,16 @@ export class LiveActors {
       }
       this.#hear(sender, event)
     }
-    const started = startLive(this.#definition.machine, actor, say)
+    const { tell, stop } = startLive(this.#definition.machine, actor, say)
+    // Nobody waits for one that is stopped: what it says or throws on its way out is no news to its machine.
+    const end = () => {
+      isOver = true
+      try {
+        stop()
+      } catch {}
+    }
     // It may have ended while it started: then it was never alive.
-    if (!this.#spent.has(sender)) this.#alive.set(sender, started)
+    if (!this.#spent.has(sender)) this.#alive.set(sender, { tell, stop: end })
   }
 
   #hear(sender: string, event: MachineEvent): void {

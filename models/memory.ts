@@ -2,7 +2,7 @@
 // Promise: what is read back is what was written, secrets opened; a column nobody could have written is refused.
 
 import type { StoredTask } from '../lib/claim.ts'
-import { decode, encode, type Json, type Sealer } from '../lib/codec.ts'
+import { decode, encodeRow, type Json, type Sealer } from '../lib/codec.ts'
 import { fault } from '../lib/errors.ts'
 import type { Rest } from '../lib/machine.ts'
 import { moved } from '../lib/moved.ts'
@@ -10,7 +10,7 @@ import { strayed } from '../lib/wake.ts'
 import { flawOf } from './evidence.ts'
 import type { TaskDefinition } from './kind.ts'
 
-/** @throws VALUE_NOT_STORABLE when the context holds what cannot be kept */
+/** @throws VALUE_NOT_STORABLE when the context holds what cannot be kept, or more than a row is to hold */
 export function toSnapshot(
   { value, context, order, history, status, output, timers, actors }: Rest,
   sealer: Sealer,
@@ -25,7 +25,7 @@ export function toSnapshot(
     ...(timers.length > 0 && { timers }),
     ...(actors.length > 0 && { actors }),
   }
-  return encode(snapshot, sealer)
+  return encodeRow(snapshot, sealer)
 }
 
 /** @throws STATE_CORRUPT, VALUE_CORRUPT */
