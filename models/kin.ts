@@ -72,6 +72,11 @@ export class Kin {
     return this.#round.kind.hears(task, origin, `xstate.error.actor.${origin.id}`)
   }
 
+  /** An event nobody accepts changes nothing, but a parent that hears of snapshots hears of that: as in XState. */
+  unmoved(rest: Rest | null): NewEvent[] {
+    return rest && rest.status !== 'done' ? this.#news(rest) : []
+  }
+
   #news(rest: Rest): NewEvent[] {
     const { origin } = this.#stored
     if (!origin) return []
