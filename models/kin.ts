@@ -86,6 +86,11 @@ export class Kin {
     return [{ resourceId: this.#round.resourceId, task, ...this.#author }]
   }
 
+  /** An event nobody accepts changes nothing, but a parent that hears of snapshots hears of that: as in XState. */
+  unmoved(rest: Rest | null): NewEvent[] {
+    return rest && rest.status !== 'done' ? this.#news(rest) : []
+  }
+
   #news(rest: Rest): NewEvent[] {
     const { origin } = this.#stored
     if (!origin || this.#isExit) return []

@@ -1,6 +1,7 @@
 // The mailbox of one task in its turn: mail that is not for the machine, or not any more.
 // Promise: whatever is taken out is taken in a commit; what no state accepts is in the history, with the reason.
 import type { StoredEvent, StoredTask } from '../lib/claim.ts'
+import type { NewEvent } from '../lib/unit.ts'
 import { isStale } from './cause.ts'
 import type { Crew } from './crew.ts'
 import { STOP } from './kin.ts'
@@ -28,6 +29,14 @@ export class Mailbox {
     else if (mail.recipient !== null) await this.#handOn(mail, mail.recipient)
     else return 'keep'
     return 'sorted'
+  }
+
+  /** No state accepts it. @returns to whom that was told */
+  async refuse(mail: StoredEvent): Promise<string[]> {
+    const sends = this.#ledger.kin.unmoved(this.#ledger.rest)
+    await this.#out(mail, 'no state accepted it', sends)
+    this.ignored(mail.type)
+    return sends.map(({ task }) => task)
   }
 
   /** Nobody wants it. */
@@ -58,9 +67,10 @@ export class Mailbox {
     this.#crew.hand(recipient, mail)
   }
 
-  async #out(mail: StoredEvent, why?: string): Promise<void> {
+  async #out(mail: StoredEvent, why?: string, sends: readonly NewEvent[] = []): Promise<void> {
     const { trials } = this.#crew.errands
-    await this.#round.commit(this.#ledger.stayed({ drop: mail, ...(why && { why }), trials }))
+    const change = this.#ledger.stayed({ drop: mail, ...(why && { why }), trials })
+    await this.#round.commit({ ...change, sends })
     this.#ledger.took(mail)
     this.#ledger.isSettled = true
   }

@@ -10,8 +10,10 @@ export interface InTurn {
 
 /** In which order the tasks of one tree take their mail. */
 export interface Order {
-  /** May this turn take this mail now? */
-  mayTake(turn: InTurn, mail: StoredEvent): boolean
+  /** May the task of this turn take its first step now? */
+  mayBegin(turn: InTurn): boolean
+  /** May this turn take its mail now or, without any, a timer? */
+  mayGoOn(turn: InTurn, mail: StoredEvent | undefined): boolean
   /** A turn has moved, or is over: those that waited for it look again. */
   moved(turn: InTurn): void
   /** These tasks have been sent mail they have yet to see. */

@@ -57,9 +57,13 @@ export class ResourceTicker implements Ticker {
       // A turn that ended because the resource had its share, while others last, has nobody else to come for it.
       else if (isNudged || (round.spent && turns.running > 0)) {
         if (round.spent && turns.running === 0) break
-        // Held up by a running effect anyway, so the others may as well go on.
-        if (round.spent) round.refresh()
-        await turns.look()
+        // Held up by a running effect anyway, so the others may as well go on. Otherwise they all end now.
+        if (round.spent && turns.isHeldUp) round.refresh()
+        if (!round.spent) await turns.look()
+        else {
+          turns.nudge()
+          await round.bell.heard()
+        }
       }
     }
     stopLooking()

@@ -52,6 +52,10 @@ export class Turn implements InTurn {
     return !this.#over && this.#stored.status === 'running' ? this.#ledger.mail[0] : undefined
   }
 
+  get isHeldUp(): boolean {
+    return this.#crew.running > 0
+  }
+
   /** Newer mail for a turn that still runs; false when it is over and a new one is needed. */
   deliver(news: StoredTask): boolean {
     if (this.#over) return false
@@ -99,14 +103,14 @@ export class Turn implements InTurn {
       if (this.#round.spent && this.#crew.running === 0) return
       if (this.#ledger.rest) this.#crew.launch(this.#ledger.rest)
       const isHeld = this.#expects || this.#isHeld()
-      const cause = this.#expects ? null : this.#next(isHeld)
+      const cause = isHeld ? null : this.#next()
       if (cause) {
         await this.#take(cause)
         this.#order.moved(this)
       } else if (this.#crew.errands.hasReport) {
         await this.#crew.errands.report((trials) => this.#ledger.noted(trials))
       } else if (isHeld || this.#crew.running > 0) {
-        await this.#crew.errands.wait(this.#expects ? null : nextTimerAt(this.#ledger.rest))
+        await this.#crew.errands.wait(isHeld ? null : nextTimerAt(this.#ledger.rest))
       } else return
     }
   }
@@ -129,17 +133,16 @@ export class Turn implements InTurn {
     return true
   }
 
-  /** Is there mail that somebody else of the tree has to go before? */
+  /** Is there anything in the tree that comes before whatever this turn would do next? */
   #isHeld(): boolean {
-    const [mail] = this.#ledger.mail
-    return this.#ledger.rest !== null && mail !== undefined && !this.#order.mayTake(this, mail)
+    const { rest, mail } = this.#ledger
+    return rest ? !this.#order.mayGoOn(this, mail[0]) : !this.#order.mayBegin(this)
   }
 
-  #next(isHeld: boolean): Cause | null {
+  #next(): Cause | null {
     const { rest, mail } = this.#ledger
     if (!rest) return { kind: 'start', at: 0, input: this.#stored.args }
-    const now = this.#round.time.now()
-    return earliest(rest.timers, isHeld ? undefined : mail[0], this.#crew.news(), now)
+    return earliest(rest.timers, mail[0], this.#crew.news(), this.#round.time.now())
   }
 
   async #take(cause: Cause): Promise<void> {
@@ -167,7 +170,7 @@ export class Turn implements InTurn {
       return this.#panic(thrown, nameOf(cause))
     }
     if (moved && change) await this.#commit(moved, change, desktop)
-    else if (cause.kind === 'mail') await this.#mailbox.drop(cause.mail, 'no state accepted it')
+    else if (cause.kind === 'mail') this.#order.wrote(await this.#mailbox.refuse(cause.mail))
     else {
       this.#crew.heard(cause)
       this.#mailbox.ignored(nameOf(cause))

@@ -27,6 +27,11 @@ export class Turns implements Order {
     this.#round = round
   }
 
+  /** Does a turn last because somebody works for its task, and not because it steps? */
+  get isHeldUp(): boolean {
+    return [...this.#turns.values()].some((turn) => turn.isHeldUp)
+  }
+
   get running(): number {
     return this.#turns.size
   }
@@ -34,7 +39,9 @@ export class Turns implements Order {
   /** Gives each due task a turn, or its turn the news. */
   async admit({ tasks, ...claim }: Claim): Promise<void> {
     const isKnown = ({ task }: StoredTask) => this.#round.kind.has(rootOf(task))
-    for (const stored of tasks.filter(isKnown)) this.#admit(stored)
+    // Children begin in the order they were spawned, whichever process comes to them.
+    const known = tasks.filter(isKnown).sort((a, b) => (a.id < b.id ? -1 : 1))
+    for (const stored of known) this.#admit(stored)
     const strangers = tasks.filter((stored) => !isKnown(stored))
     if (strangers.length === 0) return
     await leave(this.#round.parts, { ...claim, tasks }, strangers).catch((thrown) =>
@@ -55,18 +62,36 @@ export class Turns implements Order {
     }
   }
 
+  /** Every turn looks again at what it waits for, and whether it has had its share. */
+  nudge(): void {
+    for (const turn of this.#turns.values()) turn.nudge()
+  }
+
   /** The round is over: every turn ends as soon as it can. */
   hurry(): void {
     for (const turn of this.#turns.values()) turn.hurry('LEASE_LOST')
   }
 
-  /** Mail is taken in the order it was sent, and children begin before their parents go on: as in XState. */
-  mayTake({ task }: InTurn, { id }: StoredEvent): boolean {
-    for (const child of this.#round.unborn) if (parentOf(child) === task) return false
+  /** Children begin one after another, in the order they were spawned: as in XState. */
+  mayBegin({ task }: InTurn): boolean {
     const root = rootOf(task)
-    for (const other of this.#turns.values()) {
-      const { nextMail } = other
-      if (nextMail && rootOf(other.task) === root && BigInt(nextMail.id) < BigInt(id)) return false
+    for (const other of this.#round.unborn) {
+      if (other === task) return true
+      if (rootOf(other) === root) return false
+    }
+    return true
+  }
+
+  /**
+   * Mail is taken in the order it was sent, and children begin before anybody goes on: as in XState. What its
+   * actors sent each other is part of what has happened already, and comes before any timer.
+   */
+  mayGoOn({ task }: InTurn, mail: StoredEvent | undefined): boolean {
+    const root = rootOf(task)
+    for (const child of this.#round.unborn) if (rootOf(child) === root) return false
+    for (const { task: other, nextMail } of this.#turns.values()) {
+      if (!nextMail || other === task || rootOf(other) !== root) continue
+      if (mail ? BigInt(nextMail.id) < BigInt(mail.id) : nextMail.sender !== null) return false
     }
     return true
   }
@@ -77,7 +102,6 @@ export class Turns implements Order {
   }
 
   moved({ task }: InTurn): void {
-    if (this.#turns.size < 2) return
     const root = rootOf(task)
     for (const other of this.#turns.values()) if (rootOf(other.task) === root) other.nudge()
   }
@@ -91,9 +115,11 @@ export class Turns implements Order {
     }
     const turn = new Turn(this.#round, stored, this.#definitionOf(stored), this)
     this.#turns.set(id, turn)
+    if (stored.restStep === 0 && parentOf(stored.task) !== null) this.#round.unborn.add(stored.task)
     const ended = () => {
       this.#turns.delete(id)
       this.#round.unborn.delete(stored.task)
+      this.moved(turn)
       if (this.#missed.delete(id)) this.#round.nudge()
       this.#round.bell.ring()
     }

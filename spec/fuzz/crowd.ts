@@ -17,6 +17,7 @@ export interface CrowdOptions {
   /** How many live at once; their commits travel together. */
   readonly lanes: number
   readonly onPassed?: (count: number) => void
+  readonly onFailed?: (failure: Failure) => void
 }
 
 /** A case that differed, and what in. */
@@ -40,7 +41,10 @@ export async function crowd(options: CrowdOptions): Promise<Failure[]> {
     for (const one of drawn) {
       const what = await judged(ground, one)
       if (what === null) options.onPassed?.(++passed)
-      else failures.push({ drawn: one, what })
+      else {
+        failures.push({ drawn: one, what })
+        options.onFailed?.({ drawn: one, what })
+      }
     }
   }
   await Promise.all(Array.from({ length: lanes }, lane))
@@ -57,7 +61,11 @@ function* draws({ features, cases: count, seed }: CrowdOptions): Generator<Case>
 }
 
 /** The smallest case near this one that differs, as far as time allows. */
-export async function smallest(ground: Ground, { drawn, what }: Failure, mostMs: number) {
+export async function smallest(
+  ground: Ground,
+  { drawn, what }: Failure,
+  mostMs: number,
+): Promise<Failure> {
   const startedAt = time.monotonic()
   const isLate = () => time.monotonic() - startedAt > mostMs
   // A chart that begins to throw instead is another matter.
@@ -67,7 +75,7 @@ export async function smallest(ground: Ground, { drawn, what }: Failure, mostMs:
     return said !== null && said.startsWith(THROWN) === isThrown ? said : null
   }
   const small = await shrink(drawn, differs, isLate)
-  return { drawn: small, what: await judged(ground, small) }
+  return { drawn: small, what: (await judged(ground, small)) ?? what }
 }
 
 const THROWN = 'no answer: '

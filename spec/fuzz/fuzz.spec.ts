@@ -22,7 +22,7 @@ const leaf = { type: 'leaf' }
 const record = [{ kind: 'record', n: 1 }]
 
 test('charts live in the engine as they live in XState', async () => {
-  const failures = await crowd({ ground, features: DURABLE, cases: 60, seed: 1, lanes: 60 })
+  const failures = await crowd({ ground, features: DURABLE, cases: 20, seed: 1, lanes: 20 })
   assert.is(failures.map(({ what }) => what).join('\n\n'), '')
 })
 
@@ -85,6 +85,30 @@ test('what a machine sends itself comes before a delay of nothing', () =>
           },
         ],
       },
+    },
+  }))
+
+const mark = [{ kind: 'mark', n: 0 }]
+const child = (n: number, heard = {}) => ({ kind: 'child', n, ...heard })
+
+test('what a child says as it begins comes before a delay of nothing', () =>
+  same({
+    chart: {
+      root: {
+        type: 'compound',
+        after: [{ delay: 0, rule: { deeds: mark } }],
+        invokes: [child(0)],
+        rules: [{ event: 9, deeds: mark }],
+      },
+      machines: [{ root: { entry: [{ kind: 'parent', n: 0 }] } }],
+    },
+  }))
+
+test('a parent hears of a snapshot even when its child made nothing of an event', () =>
+  same({
+    chart: {
+      root: { type: 'compound', invokes: [child(0, { snapshot: { deeds: mark } })] },
+      machines: [{ root: { entry: [{ kind: 'self', n: 0 }] } }],
     },
   }))
 

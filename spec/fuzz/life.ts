@@ -17,7 +17,8 @@ import type { TickParts } from '../../models/parts.ts'
 import { Registry } from '../../models/registry.ts'
 import { ResourceTicker } from '../../models/resource.ts'
 import { compile, type World } from '../support/charts/compile.ts'
-import { byActor, marksOf, pending, type Seen } from '../support/charts/live.ts'
+import { chainOfTask } from '../support/charts/deeds.ts'
+import { byActor, marksOf, pending, type Seen, saidBy } from '../support/charts/live.ts'
 import { type Case, type Happening, valueAt } from '../support/charts/shape.ts'
 import type { Ground, TaskRow } from './ground.ts'
 import { Watched } from './watched.ts'
@@ -95,7 +96,9 @@ class Life implements World {
   async #promise({ n, settle, v }: Extract<Happening, { settle: string }>): Promise<void> {
     const rests = await this.#rests()
     const id = pending(
-      rests.flatMap(effectsOf).map(({ id }) => id),
+      rests.flatMap(({ task, rest }) =>
+        effectsOf(rest).map(({ id }) => `${chainOfTask(task)}/${id}`),
+      ),
       n,
     )
     const say = () => {
@@ -121,7 +124,7 @@ class Life implements World {
   async #nextDueAt(): Promise<number> {
     const now = this.#ground.moments.time.now()
     const tasks = await this.#ground.tasks(this.#resourceId)
-    const timers = (await this.#rests(tasks)).flatMap(({ timers }) => timers)
+    const timers = (await this.#rests(tasks)).flatMap(({ rest }) => rest.timers)
     const moments = [...timers.map(({ dueAt }) => dueAt), ...tasks.map(({ dueAt }) => dueAt ?? now)]
     return Math.min(...moments.filter((at) => at > now), Number.POSITIVE_INFINITY)
   }
@@ -148,7 +151,7 @@ class Life implements World {
     const { value, context, output } = rest
     const marks = marksOf(machine.resolveState({ value, context, status: rest.status } as never))
     const status = STATUS[row.status] ?? row.status
-    const told = { log: byActor(this.log), emitted: [...this.#emitted], said: [...this.#said] }
+    const told = { log: byActor(this.log), emitted: [...this.#emitted], said: saidBy(this.#said) }
     return { value, context, output, status, ...marks, ...told }
   }
 
@@ -157,11 +160,11 @@ class Life implements World {
     return typeof snapshot === 'object' && snapshot !== null && 'value' in snapshot
   }
 
-  async #rests(tasks?: readonly TaskRow[]): Promise<Rest[]> {
+  async #rests(tasks?: readonly TaskRow[]): Promise<{ task: string; rest: Rest }[]> {
     const rows = tasks ?? (await this.#ground.tasks(this.#resourceId))
     return rows
       .filter((row) => row.status === 'running' && this.#hasRested(row))
-      .map((row) => this.#rest(row))
+      .map((row) => ({ task: row.name, rest: this.#rest(row) }))
   }
 
   #rest({ snapshot, name }: TaskRow): Rest {
@@ -172,7 +175,7 @@ class Life implements World {
     const events = new Events()
     const isRoot = ({ task }: { task: string }) => task === TASK
     events.on('task.emitted', (told) => isRoot(told) && this.#emitted.push(told.event))
-    events.on('task.logged', (told) => isRoot(told) && this.#said.push([told.label, told.value]))
+    events.on('task.logged', ({ label, value }) => this.#said.push([label, value]))
     events.on('task.panicked', ({ task, error }) => this.troubles.push(`${task}: ${error.message}`))
     return new Process(this.#ground, compile(this.#case.chart, this), events)
   }

@@ -1,8 +1,9 @@
 // The differential fuzz: random charts through the whole engine and through XState, side by side.
-// Promise: the same seed draws the same cases; a difference is shrunk and printed as a file `--replay`
-// takes; the last line says how many passed and failed, and the exit status agrees.
+// Promise: the same seed draws the same cases; the first difference is told at once, some are shrunk and
+// printed as a file `--replay` takes; the last line says how many passed and failed, and the exit status agrees.
 //
 //   npm run fuzz -- --cases N --seed S [--setting embedded|postgres|full] [--features mail,promises,children]
+//                   [--no-shrink]
 //   npm run fuzz -- --replay FILE
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -27,14 +28,16 @@ const { values: options } = parseArgs({
     seed: { type: 'string', default: String(freshSeed()) },
     setting: { type: 'string', default: hasPostgres() ? 'postgres' : 'embedded' },
     features: { type: 'string' },
-    lanes: { type: 'string', default: '200' },
+    lanes: { type: 'string', default: '100' },
     replay: { type: 'string' },
+    shrink: { type: 'boolean', default: true },
   },
+  allowNegative: true,
 })
 const time = new SystemTime()
 /** Differences that are shrunk, and how long one may take. */
 const MOST_SHRUNK = 3
-const SHRINK_MS = 60_000
+const SHRINK_MS = 20_000
 const NOTED_EVERY = 1_000
 /** Nothing here is to outlive the run, so the disk need not be waited for. */
 const CARELESS = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off']
@@ -78,19 +81,27 @@ async function fuzz(ground: Ground): Promise<number> {
   const onPassed = (passed: number) => {
     if (passed % NOTED_EVERY === 0) console.log(`  ${passed} passed after ${seconds()} s`)
   }
+  let isFirst = true
+  const onFailed = (failure: Failure) => {
+    if (isFirst) tell('as it was drawn', failure)
+    isFirst = false
+  }
   const lanes = Number(options.lanes)
-  const failures = await crowd({ ground, features, cases: count, seed, lanes, onPassed })
+  const crowded = { ground, features, cases: count, seed, lanes, onPassed, onFailed }
+  const failures = await crowd(crowded)
   console.log(`  all lived after ${seconds()} s`)
-  for (const one of failures.slice(0, MOST_SHRUNK)) await tell(ground, one)
+  for (const one of failures.slice(0, MOST_SHRUNK)) {
+    if (options.shrink) tell('shrunk', await smallest(ground, one, SHRINK_MS))
+    else tell('as it was drawn', one)
+  }
   if (failures.length > 0) console.log(`again: npm run fuzz -- --cases ${count} --seed ${seed}`)
   console.log(`${count - failures.length} passed, ${failures.length} failed`)
   return failures.length === 0 ? 0 : 1
 }
 
-/** A difference at its smallest, ready to be kept in a file. */
-async function tell(ground: Ground, failure: Failure): Promise<void> {
-  const { drawn, what } = await smallest(ground, failure, SHRINK_MS)
-  console.log(`\nFAIL, for --replay:\n${JSON.stringify(sparse(drawn))}\n${what}`)
+/** A difference, ready to be kept in a file. */
+function tell(how: string, { drawn, what }: Failure): void {
+  console.log(`\nFAIL, ${how}, for --replay:\n${JSON.stringify(sparse(drawn))}\n${what}`)
 }
 
 async function replay(ground: Ground, file: string): Promise<number> {

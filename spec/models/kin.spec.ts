@@ -15,6 +15,7 @@ import {
   stopChild,
 } from 'xstate'
 import { effect, Resource } from '../../bin/index.ts'
+import { drive } from '../support/drive.ts'
 import { stage } from '../support/stage.ts'
 import { assert, suite } from '../support/suite.ts'
 import { until } from '../support/wait.ts'
@@ -213,14 +214,38 @@ const crowd = setup({
   },
 })
 
+/** Writes to itself for ever, until somebody stops it. */
+const restless = setup({
+  types: {} as { context: { n: number }; events: { type: 'GO' } | { type: 'REST' } },
+}).createMachine({
+  id: 'restless',
+  context: { n: 0 },
+  initial: 'calm',
+  states: {
+    calm: { on: { GO: 'going' } },
+    going: {
+      entry: sendTo(({ self }) => self, { type: 'GO' }),
+      on: {
+        GO: {
+          actions: [
+            assign({ n: ({ context }) => context.n + 1 }),
+            sendTo(({ self }) => self, { type: 'GO' }),
+          ],
+        },
+        REST: 'calm',
+      },
+    },
+  },
+})
+
 class Firm extends Resource {
-  static override tasks = { boss, crowd }
+  static override tasks = { boss, crowd, restless }
 }
 
 const test = suite('kin')
 const on = stage(test, { resources: [Firm] })
 
-const begin = async (task: 'boss' | 'crowd') => {
+const begin = async (task: 'boss' | 'crowd' | 'restless') => {
   const firm = await on.app.create(Firm, {})
   await (firm[task] as any).start()
   await on.settle()
@@ -389,6 +414,19 @@ test('a child nobody awaits is parked by its failure, goes on when told, and its
   isBroken = false
   assert.ok((await runs()).includes(`${name} panicked`))
   assert.is((await firm.crowd.status())?.status, 'running')
+})
+
+test('a machine that writes to itself for ever has its share, and no more', async () => {
+  const { firm, context } = await begin('restless')
+  const quota = { steps: 20, ms: 60_000 }
+  const small = drive({ app: on.app, time: on.time, quota })
+  await firm.restless.send('GO')
+  for (const most of [20, 40]) {
+    assert.is((await small.tick(firm.id)).kind, 'again')
+    const { n } = await context()
+    assert.ok(n > most - 20 && n <= most, `${n} rounds`)
+  }
+  await firm.restless.stop()
 })
 
 test('what a machine emits and logs is told after the commit', async () => {

@@ -2,14 +2,23 @@
 // Promise: the same chart makes the same machine every time; nothing is shared between two of them but
 // the world they are given.
 import { type AnyStateMachine, and, cancel, fromPromise, raise, setup } from 'xstate'
-import { act, below, guardOf, MOST_OWN_MOVES, type Plan, parts } from './deeds.ts'
+import {
+  act,
+  below,
+  chainOf,
+  delayOf,
+  guardOf,
+  KIN,
+  mostOwnMoves,
+  type Plan,
+  parts,
+} from './deeds.ts'
 import { prune } from './prune.ts'
 import {
   type Chart,
   DESCRIPTORS,
   type Deed,
   type Delay,
-  GRAIN_MS,
   type Invoke,
   PROMISES,
   type Rule,
@@ -25,9 +34,9 @@ export interface World {
   wait(id: string, signal: AbortSignal): Promise<unknown>
 }
 
-/** A chart as a machine; `path` tells it from its relatives in the log. */
+/** A chart as a machine; `path` tells it from its relatives. */
 export function compile(chart: Chart, world: World, path = 'root'): AnyStateMachine {
-  const { actions, guards, delays } = parts(world.log, path)
+  const { actions, guards, delays } = parts(world.log, depthOf(path))
   const children = chart.machines.map((one, n) => [
     `child${n}`,
     compile(one, world, `${path}.${n}`),
@@ -42,6 +51,8 @@ export function compile(chart: Chart, world: World, path = 'root'): AnyStateMach
   ) as unknown as AnyStateMachine
 }
 
+const depthOf = (path: string) => path.split('.').length - 1
+
 /** A definition is text; what is made of it is what must not be shared. */
 const configs = new WeakMap<Chart, object>()
 
@@ -51,6 +62,9 @@ function configOf(chart: Chart, path: string): object {
   return config
 }
 
+/** What becomes of an error that is only to be heard. */
+const HEARD: Rule = { event: 0, target: null, split: null, reenter: false, guard: null, deeds: [] }
+
 const isHistory = ({ type }: Shape) => type === 'history' || type === 'deep'
 
 /** Names in an order that is neither that of the document nor that of any database. */
@@ -58,7 +72,6 @@ const nameOf = (index: number): string => `${'zyxwvutsrq'[(index * 7) % 10]}${in
 
 class Compiler {
   readonly #chart: Chart
-  readonly #path: string
   readonly #nodes: Shape[] = []
   readonly #at = new Map<Shape, number>()
   readonly #plan: Plan
@@ -67,10 +80,11 @@ class Compiler {
 
   constructor(chart: Chart, path: string) {
     this.#chart = chart
-    this.#path = path
     this.#number(chart.root)
     const ordinary = this.#nodes.filter((one) => !isHistory(one) && !this.#isLost(one))
-    this.#plan = { ids: ordinary.map((one) => this.#id(one)), machines: chart.machines.length }
+    const machines = chart.machines.length
+    const ids = ordinary.map((one) => this.#id(one))
+    this.#plan = { ids, machines, depth: depthOf(path) }
     const parallels = ordinary.filter((one) => this.#typeOf(one) === 'parallel')
     this.#splits = parallels
       .map((one) => one.children.filter((child) => !isHistory(child)).map((c) => this.#beneath(c)))
@@ -156,7 +170,7 @@ class Compiler {
 
   #behaviour(shape: Shape): object {
     const index = this.#index(shape)
-    const later = shape.later === null ? [] : [shape.later * GRAIN_MS]
+    const later = shape.later === null ? [] : [delayOf(this.#plan, shape.later)]
     const id = `later${index}`
     const onDone = shape.whenDone && shape.children.length > 0 ? this.#own(shape.whenDone) : null
     return {
@@ -164,7 +178,9 @@ class Compiler {
       after: Object.fromEntries(shape.after.map(({ delay, rule }) => this.#after(delay, rule))),
       ...(shape.always && { always: this.#own(shape.always) }),
       ...(onDone && { onDone }),
-      invoke: shape.invokes.map((one) => this.#invoke(one, index)),
+      invoke: shape.invokes
+        .filter(({ kind }) => kind === 'promise' || this.#plan.machines > 0)
+        .map((one) => this.#invoke(one, index)),
       entry: [
         ...this.#deeds(shape.entry),
         ...later.map((delay) => raise({ type: 'R' }, { delay, id })),
@@ -175,7 +191,7 @@ class Compiler {
 
   #after(delay: Delay, rule: Rule): [string | number, object] {
     if (typeof delay === 'string') return [delay, this.#transition(rule)]
-    return [delay * GRAIN_MS, delay === 0 ? this.#own(rule) : this.#transition(rule)]
+    return [delayOf(this.#plan, delay), delay === 0 ? this.#own(rule) : this.#transition(rule)]
   }
 
   /** Rules by event; those a machine may cause itself are limited. */
@@ -192,16 +208,20 @@ class Compiler {
   #invoke({ kind, n, done, error, snapshot }: Invoke, index: number): object {
     const src = kind === 'promise' ? `p${n % PROMISES}` : `child${n % this.#chart.machines.length}`
     const id = `${src}_${index}`
-    const input = ({ context }: any) => ({ id, from: context.a })
+    const input = ({ context, self }: any) =>
+      kind === 'child' ? { from: context.a } : { id: [chainOf(self), id].join('/') }
     const rule = (name: string, one: Rule | null) =>
       one && { [name]: kind === 'child' ? this.#own(one) : this.#transition(one) }
-    // Most errors are handled; one nobody handles is the end of a machine.
-    const handler = error && (n % 4 === 0 ? error : { ...error, guard: null })
+    // Most errors are handled; one nobody handles is the end of a machine. In a child it would park the child
+    // and leave its parent alone, which is not what XState does.
+    const isOpen = n % 4 === 0 && this.#plan.depth === 0
+    const handler = this.#plan.depth > 0 && !error ? HEARD : error
+    const given = handler && (isOpen ? handler : { ...handler, guard: null })
     return {
       ...{ src, id, input },
-      ...(kind === 'child' && n % 2 === 0 && { systemId: `${this.#path}/${id}` }),
+      ...(kind === 'child' && index === 0 && this.#plan.depth === 0 && { systemId: KIN }),
       ...rule('onDone', done),
-      ...rule('onError', handler),
+      ...rule('onError', given),
       ...(kind === 'child' && rule('onSnapshot', snapshot)),
     }
   }
@@ -226,7 +246,7 @@ class Compiler {
   /** A move nobody asked for: only so often. */
   #own(rule: Rule): any {
     const { guard: asked, ...rest } = this.#transition(rule)
-    const limit = below('own', MOST_OWN_MOVES)
+    const limit = below('own', mostOwnMoves(this.#plan))
     const actions = [...rest.actions, { type: 'count', params: { key: 'own' } }]
     return { ...rest, actions, guard: asked ? and([asked, limit]) : limit }
   }

@@ -26,14 +26,40 @@ export interface Plan {
   readonly ids: readonly string[]
   /** How many machines there are to spawn. */
   readonly machines: number
+  /** How deep beneath the root of the tree. */
+  readonly depth: number
 }
 
-/** Moves a machine makes of itself are limited by a count in its context. */
-export const MOST_OWN_MOVES = 6
+/** Moves a machine makes of itself are limited by a count in its context: of a tree, each multiplies the next. */
+export const mostOwnMoves = ({ machines, depth }: Plan): number =>
+  machines === 0 && depth === 0 ? 6 : depth === 0 ? 4 : 1
+
+/** Whom an actor descends from, itself the last, by their ids; the same for a live actor and an address. */
+export function chainOf(self: any): string {
+  if (typeof self.task === 'string') return chainOfTask(self.task)
+  const ids: string[] = []
+  for (let one = self; one._parent; one = one._parent) ids.unshift(one.id)
+  return ids.join('/')
+}
+
+/** The same of a task's name, which tells incarnations apart. */
+export const chainOfTask = (name: string): string =>
+  name
+    .split('/')
+    .slice(1)
+    .map((part) => part.replace(/:[\d.]+$/, ''))
+    .join('/')
+
+/** Moments of a child are never those of its parent: nobody promises which of the two goes first. */
+export const delayOf = ({ depth }: Pick<Plan, 'depth'>, grains: number): number =>
+  depth === 0 ? grains * GRAIN_MS : (1 + grains) * GRAIN_MS + depth
 
 const counter = (n: number): string => COUNTERS[n % COUNTERS.length] as string
 const raised = ({ context, event }: any) => ({ type: 'R', n: context.a, was: event.type })
-const slow = ({ context }: any) => GRAIN_MS * (1 + (context.a % 3))
+const slow =
+  (plan: Pick<Plan, 'depth'>) =>
+  ({ context }: any) =>
+    delayOf(plan, 1 + (context.a % 3))
 /** A few ids, so that deeds meet. */
 const lateId = (n: number) => `late${n % 2}`
 const movingId = ({ context }: any) => `late${context.a % 2}`
@@ -53,11 +79,11 @@ const ACTS: Record<DeedKind, (n: number, plan: Plan, deed: Deed) => any[]> = {
   keep: (n) => [{ type: 'keep', params: { n } }],
   raise: () => [raise({ type: 'R' })],
   raiseMore: () => [raise(raised)],
-  later: (n) => [
+  later: (n, plan) => [
     cancel(lateId(n)),
-    raise({ type: 'R', late: n } as never, { delay: (n % 5) * GRAIN_MS, id: lateId(n) }),
+    raise({ type: 'R', late: n } as never, { delay: delayOf(plan, n % 5), id: lateId(n) }),
   ],
-  laterSlow: (n) => [raise(raised, { delay: n % 2 ? slow : ('slow' as never) })],
+  laterSlow: (n, plan) => [raise(raised, { delay: n % 2 ? slow(plan) : ('slow' as never) })],
   cancel: (n) => [cancel(lateId(n))],
   cancelMore: () => [cancel(movingId)],
   emit: (n) => [emit({ type: 'out', n } as never)],
@@ -70,13 +96,16 @@ const ACTS: Record<DeedKind, (n: number, plan: Plan, deed: Deed) => any[]> = {
     })),
   ],
   log: (n) => [
-    log(({ context, event }) => [n, context.a, event.type], ...(n % 2 ? [`label ${n}`] : [])),
+    log(
+      ({ context, event, self }) => [chainOf(self), n, context.a, event.type],
+      ...(n % 2 ? [`label ${n}`] : []),
+    ),
   ],
   choose: (_, plan, deed) => [choice(plan, deed)],
   self: (n) => [sendTo(({ self }) => self, { type: 'S', n } as never)],
-  selfLater: (n) => [
+  selfLater: (n, plan) => [
     sendTo(({ self }) => self, (({ context }: any) => ({ type: 'S', a: context.a })) as never, {
-      delay: (n % 4) * GRAIN_MS,
+      delay: delayOf(plan, n % 4),
     }),
   ],
   spawn: (n, { machines }) =>
@@ -95,13 +124,13 @@ const ACTS: Record<DeedKind, (n: number, plan: Plan, deed: Deed) => any[]> = {
         ],
   stop: (n) => [stopChild(spawnedId(n)), here(spawnedId(n), false)],
   tell: (n) => [whenThere(spawnedId(n), () => sendTo(spawnedId(n), { type: 'A', n } as never))],
-  tellLater: (n) => [
+  tellLater: (n, plan) => [
     whenThere(spawnedId(n), () =>
-      sendTo(spawnedId(n), { type: 'B', n } as never, { delay: (n % 4) * GRAIN_MS }),
+      sendTo(spawnedId(n), { type: 'B', n } as never, { delay: delayOf(plan, n % 4) }),
     ),
   ],
   forward: (n) => [whenThere(spawnedId(n), () => forwardTo(spawnedId(n)))],
-  parent: (n) => [sendParent({ type: 'S', told: n } as never)],
+  parent: (n) => [n % 4 === 3 ? toKin(n) : sendParent({ type: 'S', told: n } as never)],
 }
 
 const markOf =
@@ -120,6 +149,15 @@ function whenThere(id: string, make: () => any): any {
   })
 }
 
+/** The system id of an actor of the root. */
+export const KIN = 'kin'
+
+const toKin = (n: number) =>
+  enqueueActions(({ enqueue, system }: any) => {
+    const kin = system.get(KIN)
+    if (kin) enqueue.sendTo(kin, { type: 'S', n })
+  })
+
 const here = (id: string, isHere: boolean) => assign({ [id]: isHere } as never)
 
 function choice(plan: Plan, { deeds = [], guard }: Deed): any {
@@ -129,7 +167,10 @@ function choice(plan: Plan, { deeds = [], guard }: Deed): any {
     enqueue.assign({ chosen: ({ context }: any) => (context.chosen ?? 0) + 1 })
     for (const one of rest.flat()) enqueue(one)
     for (const id of [`moving${context.b}`, `moving${context.b - 1}`]) enqueue.cancel(id)
-    enqueue.raise({ type: 'R', id: context.b }, { delay: GRAIN_MS, id: `moving${context.b}` })
+    enqueue.raise(
+      { type: 'R', id: context.b },
+      { delay: delayOf(plan, 1), id: `moving${context.b}` },
+    )
   })
 }
 
@@ -162,10 +203,11 @@ export const below = (key: string, limit: number) => ({
 })
 
 /** What deeds and guards are made of, for `setup`. Custom actions write to `log`. */
-export const parts = (writes: unknown[], path: string) => ({
+export const parts = (writes: unknown[], depth: number) => ({
   actions: {
-    record: (_: unknown, params: any) => void writes.push([path, params]),
-    see: ({ context, event }: any) => void writes.push([path, context.a, event.type]),
+    record: ({ self }: any, params: any) => void writes.push([chainOf(self), params]),
+    see: ({ self, context, event }: any) =>
+      void writes.push([chainOf(self), context.a, event.type]),
     count: assign(({ context }: any, { key }: any) => ({ [key]: (context[key] ?? 0) + 1 })),
     stash: assign({ last: ({ event }: any) => event.v }),
     keep: assign((_: any, { n }: any) => ({ kept: valueAt(n) })),
@@ -174,5 +216,5 @@ export const parts = (writes: unknown[], path: string) => ({
     below: ({ context }: any, { key, below }: any) => (context[key] ?? 0) < below,
     even: ({ event }: any) => JSON.stringify(event.type).length % 2 === 0,
   },
-  delays: { short: GRAIN_MS, slow },
+  delays: { short: delayOf({ depth }, 1), slow: slow({ depth }) },
 })

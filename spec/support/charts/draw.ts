@@ -75,7 +75,7 @@ interface Level {
 export function charts(features: Features, depth = 0): fc.Arbitrary<Chart> {
   const hasMachines = features.children && depth < 2
   const machines = hasMachines
-    ? fc.array(charts(features, depth + 1), { minLength: 1, maxLength: 2 })
+    ? fc.array(charts(features, depth + 1), { minLength: 1 - depth, maxLength: 2 - depth })
     : fc.constant([])
   return fc.record({ root: roots({ features, depth, hasMachines }), machines })
 }

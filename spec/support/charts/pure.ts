@@ -12,7 +12,7 @@ import {
 import { fromSnapshot, toSnapshot } from '../../../models/memory.ts'
 import { sealer } from '../values.ts'
 import { compile, type World } from './compile.ts'
-import { byActor, isNamed, marksOf, type Seen } from './live.ts'
+import { byActor, isNamed, marksOf, type Seen, saidBy } from './live.ts'
 import { type Case, valueAt } from './shape.ts'
 
 /** What the adapter makes of a case without promises and children. */
@@ -66,7 +66,7 @@ class Life implements World {
   look(): Seen {
     const { value, context, output, status } = this.#rest
     const awake = this.#make(this).resolveState({ value, context, status } as never)
-    const told = { log: byActor(this.log), emitted: [...this.#emitted], said: [...this.#said] }
+    const told = { log: byActor(this.log), emitted: [...this.#emitted], said: saidBy(this.#said) }
     return { value, context, output, status, ...marksOf(awake), ...told }
   }
 
