@@ -12,7 +12,10 @@ import { type Endured, endured } from './life.ts'
 export async function difference(ground: Ground, drawn: Case): Promise<string | null> {
   const plain = await life(drawn)
   const inLine = drawn.chart.machines.length > 0 ? await life(drawn, true) : plain
-  if (isMoot(plain) || isMoot(inLine)) return null
+  if (isMoot(plain) || isMoot(inLine)) {
+    ground.skipped += 1
+    return null
+  }
   const ours = await endured(ground, drawn)
   const found = between(drawn, inLine.seen, ours)
   return found !== null && between(drawn, plain.seen, ours) !== null ? found : null

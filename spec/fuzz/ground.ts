@@ -19,6 +19,8 @@ export interface TaskRow {
 }
 
 export class Ground {
+  /** Cases that say nothing: what XState does with them is left to chance, or a known failing of its own. */
+  skipped = 0
   readonly moments = new Moments()
   readonly house: House
   readonly sealer: Sealer

@@ -403,7 +403,7 @@ test('16: a run that is done keeps its output and says so to whoever sends', asy
   await tell('END')
   const { output } = await rest()
   assert.equal([(await status()).status, output], ['done', { said: 'bye' }])
-  assert.is(await codeOf(anchor.short.send('END')), 'TASK_NOT_RUNNING')
+  assert.is(await codeOf(anchor.short.send('END')), 'TASK_FINISHED')
   await restart()
   assert.equal(await stepsOf(anchor.id, 'short'), ['__new__', 'on', 'off'])
 })

@@ -289,7 +289,8 @@ test('a crash at any call costs no slot and doubles none', { deadlineMs: 180_000
   const began = new Map<string, number>()
   const house = await openHouse({ resources: [Crashing], time })
   let hits = 0
-  for (let at = 1; at <= 120; at++) {
+  // Every third call: `npm run crash` takes them all for machines, and this is one.
+  for (let at = 1; at <= 120; at += 3) {
     let isHit = false
     for (const when of ['before', 'after'] as const) {
       const victim = await house.neighbour()

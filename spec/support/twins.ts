@@ -128,5 +128,5 @@ function plain(value: unknown): unknown {
 }
 
 function unlessEnded(thrown: unknown): void {
-  if ((thrown as { code?: unknown }).code !== 'TASK_NOT_RUNNING') throw thrown
+  if ((thrown as { code?: unknown }).code !== 'TASK_FINISHED') throw thrown
 }
