@@ -136,6 +136,10 @@ export class Kind {
   /** @throws TASK_UNKNOWN */
   task(name: string): TaskDefinition {
     const found = this.#tasks.get(this.today(name))
+    if (!found && name.includes('/') && this.has(rootOf(name))) {
+      const reason = `a machine of ${rootOf(name)} has spawned it: it is written to and stopped through that`
+      throw fault('ARGUMENT_INVALID', { what: `The task "${name}"`, reason })
+    }
     if (!found)
       throw fault('TASK_UNKNOWN', {
         kind: this.name,
