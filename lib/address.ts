@@ -56,6 +56,18 @@ export function exitName(task: string, step: number): string {
   return `${task}/exit:${step}`
 }
 
+/** Where an actor is that `step` of a task has spawned: a task of its own, or one the task's worker runs. */
+export function actorAddress(
+  kind: 'task' | 'effect',
+  task: string,
+  id: string,
+  step: number,
+  twin = 1,
+): Address {
+  if (kind === 'task') return new Address(id, childName(task, id, step, twin))
+  return new Address(id, task, `${id}@${step}${twin > 1 ? `.${twin}` : ''}`)
+}
+
 /** The id a task has for its parent; its name, when it has none. */
 export function idOf(task: string): string {
   const own = task.slice(task.lastIndexOf('/') + 1)

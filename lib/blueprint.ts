@@ -124,10 +124,7 @@ export function nameOfLogic(machine: AnyStateMachine, src: unknown): string | nu
 
 /** Has some state of the machine a transition for this event, by name or by wildcard? */
 export function takes(machine: AnyStateMachine, type: string): boolean {
-  return machine.events.some(
-    (name: string) =>
-      name === type || name === '*' || (name.endsWith('.*') && type.startsWith(name.slice(0, -1))),
-  )
+  return machine.events.some((descriptor: string) => isHeard(type, descriptor))
 }
 
 /** The names of the states of a machine, as `stateName` writes them for its simple states. */
@@ -176,14 +173,6 @@ export function nextEvents(awake: { _nodes: readonly any[] }): string[] {
 }
 
 /** Actions, guards, actors and delays a machine names but was not given, with the state that names them. */
-export function missingParts(machine: AnyStateMachine): { path: string; reason: string }[] {
-  return missingNames(machine).map(({ at, what, name }) => ({
-    path: typeof at === 'string' ? at : at.id,
-    reason: `the ${what} "${name}" has no implementation`,
-  }))
-}
-
-/** The same in parts. */
 export function missingNames(machine: AnyStateMachine) {
   const { actions, guards, actors, delays } = machine.implementations
   const missing: { at: StateNode | string; what: string; name: string }[] = []

@@ -1,6 +1,6 @@
 // The cast: the actors around a machine during one step, as XState wants to see them.
 // Promise: nobody in it is alive. Known actors stand as addresses; new ones are made, noted and never started.
-import { Address, childName } from './address.ts'
+import { Address, actorAddress } from './address.ts'
 import { actorLogic, isMachine, nameOfLogic } from './blueprint.ts'
 import { takePolicy } from './delay.ts'
 import type { AnyStateMachine } from './machine-type.ts'
@@ -28,6 +28,21 @@ export interface Place {
 export const ALONE: Place = { task: 'task', id: 'task', parent: null, system: new Map() }
 
 const nothing = () => {}
+
+/** What XState's actors ask of their system, without clocks, schedules or deliveries. */
+export const INERT = {
+  _register: nothing,
+  _unregister: nothing,
+  _set: nothing,
+  get: nothing as (systemId: string) => unknown,
+  getAll: () => ({}),
+  inspect: () => ({ unsubscribe: nothing }),
+  _sendInspectionEvent: nothing as (event: any) => void,
+  _relay: nothing as (source: unknown, target: any, event: any) => void,
+  scheduler: { schedule: nothing, cancel: nothing, cancelAll: nothing },
+  _clock: { setTimeout: nothing, clearTimeout: nothing },
+  _logger: nothing,
+}
 
 export class Cast {
   /** What XState asked for, in order. */
@@ -92,10 +107,7 @@ export class Cast {
     names.set(id, twin)
     const { task } = this.#place
     const kind = isMachine(actorLogic(machine, src)) ? 'task' : 'effect'
-    const address =
-      kind === 'task'
-        ? new Address(id, childName(task, id, this.#step, twin))
-        : new Address(id, task, `${id}@${this.#step}${twin > 1 ? `.${twin}` : ''}`)
+    const address = actorAddress(kind, task, id, this.#step, twin)
     return {
       id,
       src,
@@ -120,25 +132,18 @@ export class Cast {
     }
   }
 
-  /** What XState's actors ask of their system, without clocks, schedules or deliveries. */
   #system(): object {
     const keyed = this.#keyed
     return {
+      ...INERT,
       _bookId: () => `x:${this.#step}.${this.#booked++}`,
-      _register: nothing,
-      _unregister: nothing,
       _set: (systemId: string, made: any) => this.#key(systemId, made),
       get: (systemId: string) => keyed.get(systemId),
       getAll: () => Object.fromEntries(keyed),
-      inspect: () => ({ unsubscribe: nothing }),
       _sendInspectionEvent: ({ type, actorRef }: any) => {
         // Those of a child that is being made are its own affair, in its own first step.
         if (type === '@xstate.actor' && actorRef._parent === this.#self) this.#made.push(actorRef)
       },
-      _relay: nothing,
-      scheduler: { schedule: nothing, cancel: nothing, cancelAll: nothing },
-      _clock: { setTimeout: nothing, clearTimeout: nothing },
-      _logger: nothing,
     }
   }
 

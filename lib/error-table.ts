@@ -1,7 +1,7 @@
 // Everything that can go wrong, as one table: code, exit status, sentence, what to do.
 // docs/errors.md is kept equal to it by a spec.
 import { EFFECT_ERRORS } from './effect-errors.ts'
-import { ENDS } from './error-ends.ts'
+import { ENDS } from './end-errors.ts'
 import { type ErrorEntry, entry } from './error-entry.ts'
 import { MAIL_ERRORS } from './mail-errors.ts'
 

@@ -3,6 +3,7 @@
 // says is an event for that machine like any other.
 import { createActor } from 'xstate'
 import { actorLogic } from './blueprint.ts'
+import { INERT } from './cast.ts'
 import { runnableOf } from './effect.ts'
 import type { AnyStateMachine } from './machine-type.ts'
 import type { Actor, MachineEvent } from './rest.ts'
@@ -11,8 +12,6 @@ export interface LiveActor {
   tell(event: MachineEvent): void
   stop(): void
 }
-
-const nothing = () => {}
 
 /** Is this the logic of a callback or an observable: something to be started, that is no promise and no machine? */
 export function isLive(logic: any): boolean {
@@ -34,20 +33,8 @@ export function startLive(
   { id, src, input, sync, systemId }: Actor,
   say: (event: MachineEvent) => void,
 ): LiveActor {
-  const system = {
-    _bookId: () => id,
-    _register: nothing,
-    _unregister: nothing,
-    _set: nothing,
-    get: nothing,
-    getAll: () => ({}),
-    inspect: () => ({ unsubscribe: nothing }),
-    _sendInspectionEvent: nothing,
-    _relay: (_source: unknown, target: any, event: MachineEvent) => target._send(event),
-    scheduler: { schedule: nothing, cancel: nothing, cancelAll: nothing },
-    _clock: { setTimeout: nothing, clearTimeout: nothing },
-    _logger: nothing,
-  }
+  const _relay = (_source: unknown, target: any, event: MachineEvent) => target._send(event)
+  const system = { ...INERT, _bookId: () => id, _relay }
   const parent = { system, _send: (event: MachineEvent) => say(plain(event)) }
   const options = { id, input, parent, syncSnapshot: sync === true, systemId }
   const actor: any = createActor(actorLogic(machine, src) as any, options as any)

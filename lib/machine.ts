@@ -49,11 +49,6 @@ export function advance(
   return settle({ machine, cast, next, before: rest, changed, nowMs, fired })
 }
 
-/** Does this state of rest accept the event? Evaluates guards. */
-export function accepts(machine: AnyStateMachine, rest: Rest, event: MachineEvent): boolean {
-  return wake(machine, rest).can(event)
-}
-
 /** A state value as people write it: `online`, or `door.open` and `{…}` for deeper ones. */
 export function stateName(value: StateValue): string {
   if (typeof value === 'string') return value

@@ -1,6 +1,6 @@
 // Arming anew: what becomes of timers and actors when a task goes on after a rest, or goes back to an earlier one.
 // Promise: pure. A timer does as its policy says; an actor that is armed again is another one, by its address.
-import { Address, childName } from '../lib/address.ts'
+import { Address, actorAddress } from '../lib/address.ts'
 import { translated } from '../lib/cast.ts'
 import type { Rest, Timer } from '../lib/machine.ts'
 import { isTimeout } from '../lib/machine-cadence.ts'
@@ -35,7 +35,11 @@ export function rearmed(rest: Rest, task: string, step: number): { rest: Rest; b
     if (actor.ended) return actor
     const twin = (counts.get(actor.id) ?? 0) + 1
     counts.set(actor.id, twin)
-    return { ...actor, armedAt: step, address: addressOf(actor, task, step, twin) }
+    return {
+      ...actor,
+      armedAt: step,
+      address: actorAddress(actor.kind, task, actor.id, step, twin),
+    }
   })
   const moved = rest.actors.map(({ address }, index) => ({
     from: address,
@@ -53,9 +57,4 @@ export function rearmed(rest: Rest, task: string, step: number): { rest: Rest; b
     },
     born: actors.filter(isLive),
   }
-}
-
-function addressOf({ id, kind }: Actor, task: string, step: number, twin: number): Address {
-  if (kind === 'task') return new Address(id, childName(task, id, step, twin))
-  return new Address(id, task, `${id}@${step}${twin > 1 ? `.${twin}` : ''}`)
 }

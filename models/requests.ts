@@ -1,6 +1,7 @@
 // Requests as rows: verbs turned into the parts of a unit, checked against the definitions.
 // Promise: what is refused is refused here, before anything is written, whoever asks.
 import { distance } from 'fastest-levenshtein'
+import { isHeard } from '../lib/blueprint.ts'
 import { encode, type Json, type Sealer } from '../lib/codec.ts'
 import { toMs } from '../lib/duration.ts'
 import { fault } from '../lib/errors.ts'
@@ -161,13 +162,7 @@ function checkEvent({ kind, task }: Target, type: string): void {
       reason: `${JSON.stringify(type)} cannot be sent`,
     })
   }
-  const isNamed = events.some(
-    (name) =>
-      name === type ||
-      name === '*' ||
-      (name.endsWith('.*') && `${type}.`.startsWith(name.slice(0, -1))),
-  )
-  if (isNamed) return
+  if (events.some((descriptor) => isHeard(type, descriptor))) return
   const near = [...events].sort((a, b) => distance(a, type) - distance(b, type))
   throw fault('EVENT_UNKNOWN', {
     kind: kind.name,

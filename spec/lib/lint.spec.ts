@@ -5,8 +5,9 @@ import { createMachine, spawnChild } from 'xstate'
 import { type Finding, lint, RULES, type RuleName } from '../../lib/lint.ts'
 import { life } from '../../models/life.ts'
 import { steps } from '../../models/steps.ts'
+import { compile, STILL } from '../support/charts/compile.ts'
+import { charts } from '../support/charts/draw.ts'
 import { bare, type Case, type Config, flaws, machineOf } from '../support/flaws.ts'
-import { chart, compile } from '../support/machines.ts'
 import { assert, suite } from '../support/suite.ts'
 
 const test = suite('lint')
@@ -85,10 +86,12 @@ test('finds nothing in the machines of the house', () => {
 
 // ---- the whole ----------------------------------------------------------------------------------
 
+const EVERYTHING = { mail: true, promises: true, children: true }
+
 test('finds whatever it finds in random charts without throwing, twice the same', () => {
   fc.assert(
-    fc.property(chart, (shape) => {
-      const machine = compile(shape, [])
+    fc.property(charts(EVERYTHING), (shape) => {
+      const machine = compile(shape, STILL)
       const found = lint(machine)
       assert.equal(lint(machine), found)
       for (const { severity } of found) assert.is(severity, 'warning', 'XState runs every chart')

@@ -2,8 +2,9 @@
 // written down and read back between every two events.
 import fc from 'fast-check'
 import { type AnyStateMachine, assign, fromPromise, raise, setup } from 'xstate'
-import { accepts, advance, begin, type Rest, stateName } from '../../lib/machine.ts'
+import { advance, begin, type Rest, stateName } from '../../lib/machine.ts'
 import { effectsOf } from '../../lib/rest.ts'
+import { wake } from '../../lib/wake.ts'
 import { fromSnapshot } from '../../models/memory.ts'
 import { between } from '../fuzz/compare.ts'
 import { cases } from '../support/charts/draw.ts'
@@ -170,8 +171,8 @@ test('an event nobody accepts changes nothing', () => {
   const { changed, rest: after } = advance(door(), rest, { type: 'SHUT' }, 2, 50)
   assert.is(changed, false)
   assert.equal(after, rest)
-  assert.is(accepts(door(), rest, { type: 'SHUT' }), false)
-  assert.is(accepts(door(), rest, { type: 'OPEN' }), true)
+  assert.is(wake(door(), rest).can({ type: 'SHUT' }), false)
+  assert.is(wake(door(), rest).can({ type: 'OPEN' }), true)
 })
 
 test('an event that only makes an action happen is accepted', () => {

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { createMachine } from 'xstate'
 import { graphOf } from '../../lib/graph.ts'
 import { mermaidOf } from '../../lib/mermaid.ts'
-import { chart, compile } from '../support/machines.ts'
+import { compile, STILL } from '../support/charts/compile.ts'
+import { charts } from '../support/charts/draw.ts'
 import { type Diagram, readMermaid } from '../support/mermaid.ts'
 import { assert, suite } from '../support/suite.ts'
 
@@ -63,10 +64,12 @@ test('draws states, arrows and notes', () => {
   )
 })
 
+const EVERYTHING = { mail: true, promises: true, children: true }
+
 test('is valid for every random chart, with its states in their places', () => {
   fc.assert(
-    fc.property(chart, (shape) => {
-      const graph = graphOf(compile(shape, []))
+    fc.property(charts(EVERYTHING), (shape) => {
+      const graph = graphOf(compile(shape, STILL))
       const { states, arrows } = readMermaid(mermaidOf(graph))
       const marks = new Map(graph.nodes.map(({ id }, index) => [id, `s${index}`]))
       assert.equal(

@@ -34,6 +34,9 @@ export interface World {
   wait(id: string, signal: AbortSignal): Promise<unknown>
 }
 
+/** A world for machines that are only looked at. */
+export const STILL: World = { log: [], wait: () => new Promise(() => {}) }
+
 /** A chart as a machine; `path` tells it from its relatives. */
 export function compile(chart: Chart, world: World, path = 'root'): AnyStateMachine {
   const { actions, guards, delays } = parts(world.log, depthOf(path))
