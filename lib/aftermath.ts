@@ -30,15 +30,27 @@ export async function readBack(
   const moves = units.flatMap(movesOf)
   const others = units.filter((unit) => isFromOutside(unit)).map(({ id }) => id)
   const removals = units.filter(({ removes = [] }) => removes.length > 0).map(({ id }) => id)
-  if (moves.length + others.length + removals.length === 0) {
+  const latches = units.filter(({ holds = [] }) => holds.length > 0).map(({ id }) => id)
+  const signals = units.filter(({ alarms = [] }) => alarms.length > 0).map(({ id }) => id)
+  const traces = [moves, others, removals, latches, signals]
+  if (traces.every(({ length }) => length === 0)) {
     throw fault('COMMIT_UNKNOWN', { reason: cause?.message ?? 'it leaves no trace' }, cause)
   }
   const { rows } = await runner.query(
     `SELECT x.unit_id FROM transitions x
      JOIN unnest($1::uuid[], $2::integer[]) AS v(task_id, step) ON x.task_id = v.task_id AND x.step = v.step
      UNION SELECT unit_id FROM changes WHERE unit_id = ANY($3)
-     UNION SELECT unit_id FROM tombstones WHERE unit_id = ANY($4)`,
-    [moves.map(({ taskId }) => taskId), moves.map(({ step }) => step), others, removals],
+     UNION SELECT unit_id FROM tombstones WHERE unit_id = ANY($4)
+     UNION SELECT unit_id FROM alarm_changes WHERE unit_id = ANY($5)
+     UNION SELECT unit_id FROM hold_changes WHERE unit_id = ANY($6)`,
+    [
+      moves.map(({ taskId }) => taskId),
+      moves.map(({ step }) => step),
+      others,
+      removals,
+      signals,
+      latches,
+    ],
   )
   const found = new Set(rows.map(({ unit_id }) => unit_id))
   const isKnown = (unit: Unit) =>
@@ -50,7 +62,7 @@ export async function readBack(
 }
 
 /** The rows were there to be counted when the unit was written; what it asked for is what we can say now. */
-function done({ starts = [], sends = [], stops = [], reports = [] }: Unit): Outcome {
+function done({ starts = [], sends = [], stops = [], reports = [], holds = [] }: Unit): Outcome {
   return {
     kind: 'committed',
     started: starts.map(({ id }) => id),
@@ -59,6 +71,8 @@ function done({ starts = [], sends = [], stops = [], reports = [] }: Unit): Outc
     isQuiet: false,
     isRung: true,
     reported: reports.length,
+    alarmed: [],
+    held: holds.map(({ scope }) => scope),
   }
 }
 

@@ -77,11 +77,9 @@ class Fold {
     this.#nowMs = nowMs
   }
 
-  /** The next beat of a cadence: those that were missed are one. Leaving its state will take it away. */
-  repeat({ everyMs = 0, ...timer }: Timer): void {
-    const missed = Math.floor(Math.max(0, this.#nowMs - timer.dueAt) / everyMs)
-    const dueAt = timer.dueAt + (missed + 1) * everyMs
-    this.timers.set(timer.id, { ...timer, everyMs, dueAt })
+  /** The next beat of a cadence. Leaving its state will take it away. */
+  repeat(timer: Timer): void {
+    this.timers.set(timer.id, repeated(timer, this.#nowMs))
   }
 
   /** A value as it can be kept: addresses for the actors that were made in the step. */
@@ -133,24 +131,47 @@ class Fold {
     for (const { address } of this.actors) if (address.equals(params)) this.stopped.add(address)
   }
 
-  #arm({ event, id: given, delay, to }: any, policy: Timer['policy']): void {
-    if (!Number.isFinite(delay)) {
-      throw new Error(`the delay of "${event.type}" is ${delay}, not a number of milliseconds`)
-    }
-    const id = given ?? unused(this.timers, event.type)
-    const delayMs = Math.max(0, delay)
-    const everyMs = everyMsOf(id)
-    // Armed last, so that among equals it fires last.
-    this.timers.delete(id)
-    this.timers.set(id, {
-      id,
-      event: this.told(event),
-      dueAt: this.#nowMs + delayMs,
-      ...(policy !== undefined && policy !== 'deadline' && { policy, delayMs }),
-      ...(everyMs !== null && { everyMs }),
-      ...(to !== undefined && !this.#cast.self.equals(to) && { to }),
-    })
+  #arm({ event, id, delay, to }: any, policy: Timer['policy']): void {
+    const elsewhere = to !== undefined && !this.#cast.self.equals(to) ? { to } : {}
+    arm(this.timers, { event: this.told(event), id, delay, policy, ...elsewhere }, this.#nowMs)
   }
+}
+
+/** An event that is to come later; without an id it gets one. */
+export interface Later {
+  readonly event: MachineEvent
+  readonly id: string | undefined
+  /** Milliseconds, as far as the machine got it right. */
+  readonly delay: number
+  readonly policy: Timer['policy']
+  readonly to?: Address
+}
+
+/** @throws when the delay is no length of time */
+export function arm(timers: Map<string, Timer>, later: Later, nowMs: number): void {
+  const { event, delay, policy, to } = later
+  if (!Number.isFinite(delay)) {
+    throw new Error(`the delay of "${event.type}" is ${delay}, not a number of milliseconds`)
+  }
+  const id = later.id ?? unused(timers, event.type)
+  const delayMs = Math.max(0, delay)
+  const everyMs = everyMsOf(id)
+  // Armed last, so that among equals it fires last.
+  timers.delete(id)
+  timers.set(id, {
+    id,
+    event,
+    dueAt: nowMs + delayMs,
+    ...(policy !== undefined && policy !== 'deadline' && { policy, delayMs }),
+    ...(everyMs !== null && { everyMs }),
+    ...(to !== undefined && { to }),
+  })
+}
+
+/** The next beat of a cadence: those that were missed are one. */
+export function repeated({ everyMs = 0, ...timer }: Timer, nowMs: number): Timer {
+  const missed = Math.floor(Math.max(0, nowMs - timer.dueAt) / everyMs)
+  return { ...timer, everyMs, dueAt: timer.dueAt + (missed + 1) * everyMs }
 }
 
 /** The id of the timer that beats for a state with `meta.tick`. */

@@ -208,3 +208,24 @@ function namesBeneath(node: any): string[] {
     ...namesBeneath(child),
   ])
 }
+
+/** An event that an active state names, and whether a guard has its word in it. */
+export interface Accepted {
+  readonly event: string
+  readonly state: string
+  readonly isGuarded: boolean
+}
+
+/** What the active states of a snapshot accept, the innermost first, without asking any guard. */
+export function accepted(awake: { _nodes: readonly any[] }): Accepted[] {
+  const nodes = [...awake._nodes].sort((a, b) => b.path.length - a.path.length)
+  return nodes.flatMap((node) =>
+    (node.ownEvents as string[])
+      .filter((event) => !event.startsWith('xstate.'))
+      .map((event) => {
+        const ways: readonly { guard?: unknown }[] = node.transitions.get(event) ?? []
+        const isGuarded = ways.every(({ guard }) => guard !== undefined)
+        return { event, state: node.path.join('.') || node.key, isGuarded }
+      }),
+  )
+}

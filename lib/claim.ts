@@ -1,7 +1,11 @@
 // A claim: a resource under its fence, with everything in it that is due, as one statement sees it.
 // Promise: rings and mail are read in one snapshot, so mail not seen here has a ring not counted here.
 import type { Runner } from './database.ts'
+import type { Hold } from './hold.ts'
+import { prepared } from './prepared.ts'
+import { type Death, diedBefore, strike } from './strike.ts'
 import type { Origin, RunStatus } from './unit.ts'
+import { USAGE, type Usage, usageOf } from './usage.ts'
 
 /** A resource as it was when it was claimed, or looked at again. */
 export interface Claim {
@@ -13,9 +17,15 @@ export interface Claim {
   readonly fields: Record<string, unknown>
   readonly version: number
   readonly fence: number
+  /** When it was asked for; of a look, when that was. */
+  readonly claimedAt: number
   /** Tasks with actors that can be found by a system id, and these: `[task, { id: [id, task, actor] }]`. */
   readonly system: readonly [string, Record<string, [string, string, string | null]>][]
   readonly tasks: readonly StoredTask[]
+  /** What holds the resource, and all that holds tasks, queues and dependencies. */
+  readonly holds: readonly Hold[]
+  /** What it has used of the quota of its kind, when that was last told; of a claim, not of a look. */
+  readonly used?: Usage | null
 }
 
 export interface StoredTask {
@@ -31,6 +41,9 @@ export interface StoredTask {
   readonly snapshot: unknown
   /** When it last moved; of a parked task, when it was parked. */
   readonly movedAt: number
+  /** How many processes died over it since it last moved, and which. */
+  readonly strikes: number
+  readonly struckBy: readonly string[]
   /** What the run was started with. */
   readonly args: unknown
   readonly dueAt: number
@@ -54,21 +67,34 @@ export interface StoredEvent {
 }
 
 /** Bounds of one look: a resource with more due tasks, or a task with more mail, gets another turn. */
-const MOST_TASKS = 200
+export const MOST_TASKS = 200
 const MOST_MAIL = 100
+
+/** Who wants to tick what. A claimant that cannot tell the dead from the silent does not judge them. */
+export interface Claimant {
+  readonly resourceId: string
+  readonly owner: string
+  readonly isJudge: boolean
+}
+
 /** Raises the fences of resources and reads them; null for one there is none of. */
 export async function claim(
   runner: Runner,
-  asked: readonly { resourceId: string; owner: string }[],
+  asked: readonly Claimant[],
   nowMs: number,
 ): Promise<(Claim | null)[]> {
   // Two claims of one resource are two fences: the later one is raised after the earlier.
   const owners = new Map(asked.map(({ resourceId, owner }) => [resourceId, owner]))
   if (owners.size < asked.length) return oneByOne(asked, (one) => claim(runner, [one], nowMs))
   const { rows } = await runner.query(RAISE, [[...owners.keys()], [...owners.values()], nowMs])
+  const judges = new Set(asked.filter(({ isJudge }) => isJudge).map((one) => one.resourceId))
+  const deaths = rows.filter(({ died, resource_id }) => died !== null && judges.has(resource_id))
+  if (deaths.length > 0) await strike(runner, deaths.map(deathOf), nowMs)
   const fences = new Map<string, number>(rows.map(({ resource_id, fence }) => [resource_id, fence]))
   const held = asked.map(({ resourceId }) => ({ resourceId, fence: fences.get(resourceId) ?? 0 }))
-  return look(runner, held, nowMs)
+  const used = new Map(rows.map((row) => [row.resource_id, usageOf(row)]))
+  const claims = await look(runner, held, nowMs)
+  return claims.map((one) => one && { ...one, used: used.get(one.resourceId) ?? null })
 }
 
 async function oneByOne<Q, A>(asked: readonly Q[], ask: (one: Q) => Promise<A[]>): Promise<A[]> {
@@ -77,12 +103,20 @@ async function oneByOne<Q, A>(asked: readonly Q[], ask: (one: Q) => Promise<A[]>
   return answers
 }
 
-const RAISE = `
+const RAISE = prepared(`
   WITH wanted AS (
-    SELECT resource_id, v.claimant FROM leases JOIN unnest($1::uuid[], $2::text[]) AS v(id, claimant) ON v.id = resource_id
+    SELECT resource_id, v.claimant, owner AS before, claimed_at AS since FROM leases JOIN unnest($1::uuid[], $2::text[]) AS v(id, claimant) ON v.id = resource_id
     ORDER BY resource_id FOR NO KEY UPDATE OF leases)
   UPDATE leases SET fence = fence + 1, owner = wanted.claimant, claimed_at = to_timestamp($3 / 1000.0)
-  FROM wanted WHERE leases.resource_id = wanted.resource_id RETURNING leases.resource_id, fence`
+  FROM wanted WHERE leases.resource_id = wanted.resource_id RETURNING leases.resource_id, fence, since, ${USAGE},
+    CASE WHEN before <> claimant THEN ${diedBefore('before', '$3')} END AS died`)
+
+const deathOf = ({ resource_id: resourceId, fence, since, died }: any): Death => ({
+  resourceId,
+  fence: fence - 1,
+  since,
+  who: died,
+})
 
 /** Reads resources and what is due in them. A statement of its own, so it sees all that was committed. */
 export async function look(
@@ -91,10 +125,12 @@ export async function look(
   nowMs: number,
 ): Promise<(Claim | null)[]> {
   const ids = [...new Set(asked.map(({ resourceId }) => resourceId))]
-  const { rows } = await runner.query(LOOK, [ids, nowMs, MOST_TASKS, MOST_MAIL])
+  const { rows } = await runner.query(LOOK, [ids, nowMs])
   const found = new Map<string, any[]>(ids.map((id) => [id, []]))
   for (const row of rows) found.get(row.resource_id)?.push(row)
-  return asked.map(({ resourceId, fence }) => claimOf(resourceId, fence, found.get(resourceId)))
+  return asked.map(({ resourceId, fence }) =>
+    claimOf({ resourceId, fence, claimedAt: nowMs }, found.get(resourceId)),
+  )
 }
 
 /** Which of these runs have ended, or are stopping: nothing more is done for them. */
@@ -107,20 +143,23 @@ export async function finished(runner: Runner, taskIds: readonly string[]): Prom
   return rows.map(({ id }) => id)
 }
 
-function claimOf(resourceId: string, fence: number, rows: any[] = []): Claim | null {
+function claimOf(
+  held: Pick<Claim, 'resourceId' | 'fence' | 'claimedAt'>,
+  rows: any[] = [],
+): Claim | null {
   const [first] = rows
   if (!first) return null
   const { kind, parent_id: parentId, resource_state: state, availability, fields, version } = first
   return {
-    resourceId,
+    ...held,
     kind,
     state,
     parentId,
     availability,
     fields,
     version,
-    fence,
     system: first.actors ?? [],
+    holds: [...(first.shared_holds ?? []), ...(first.own_holds ?? [])],
     tasks: rows.filter(({ id }) => id).map(storedTask),
   }
 }
@@ -137,6 +176,8 @@ function storedTask(row: any): StoredTask {
     tries: row.tries,
     origin: row.origin,
     movedAt: row.moved_at,
+    strikes: row.strikes,
+    struckBy: row.struck_by ?? [],
     snapshot: row.snapshot,
     args: row.args,
     dueAt: row.due_at,
@@ -146,19 +187,27 @@ function storedTask(row: any): StoredTask {
   }
 }
 
-const LOOK = `
-  SELECT r.id AS resource_id, r.kind, r.parent_id, r.state AS resource_state, r.availability, coalesce(r.lost_and_found, '{}') || r.fields AS fields, r.version,
+/** Holds that stand or have a trial, as JSON. */
+const holdsOf = (which: string) => `(
+    SELECT json_agg(json_build_object('scope', h.scope, 'by', h.by, 'state', h.state, 'actor', h.actor, 'reason', h.reason,
+      'round', h.round, 'since', floor(extract(epoch FROM h.since) * 1000), 'until', floor(extract(epoch FROM h.until) * 1000),
+      'probeAt', floor(extract(epoch FROM h.probe_at) * 1000)))
+    FROM holds h WHERE ${which} AND h.state <> 'open')`
+
+const LOOK = prepared(`
+  SELECT ${holdsOf(`left(h.scope, 9) <> 'resource:'`)} AS shared_holds, ${holdsOf(`h.scope = 'resource:' || r.id`)} AS own_holds,
+     r.id AS resource_id, r.kind, r.parent_id, r.state AS resource_state, r.availability, coalesce(r.lost_and_found, '{}') || r.fields AS fields, r.version,
     (SELECT json_agg(json_build_array(s.name, s.system)) FROM tasks s
      WHERE s.resource_id = r.id AND s.system IS NOT NULL AND s.finished_at IS NULL) AS actors, t.*
   FROM resources r LEFT JOIN LATERAL (
-    SELECT t.id, t.name, t.machine_version, t.step, t.rest_step, t.status, t.state, t.tries, t.origin, t.moved_at,
+    SELECT t.id, t.name, t.machine_version, t.step, t.rest_step, t.status, t.state, t.tries, t.origin, t.moved_at, t.strikes, t.struck_by,
            x.snapshot, CASE WHEN t.rest_step = 0 THEN x.payload END AS args, d.due_at, d.wakes,
            (SELECT json_agg(json_build_object('id', e.id::text, 'type', e.type, 'payload', e.payload,
                      'actor', e.actor, 'reason', e.reason, 'sender', e.sender, 'recipient', e.recipient, 'sentAt', floor(extract(epoch FROM e.sent_at) * 1000),
                      'expiresAt', floor(extract(epoch FROM e.expires_at) * 1000)) ORDER BY e.id)
-            FROM (SELECT * FROM events WHERE task_id = t.id AND consumed_at IS NULL ORDER BY id LIMIT $4 + 1) e) AS mail
+            FROM (SELECT * FROM events WHERE task_id = t.id AND consumed_at IS NULL ORDER BY id LIMIT ${MOST_MAIL + 1}) e) AS mail
     FROM dues d JOIN tasks t ON t.id = d.task_id
     JOIN transitions x ON x.task_id = t.id AND x.step = t.rest_step
     WHERE d.resource_id = r.id AND d.due_at <= to_timestamp($2 / 1000.0)
-    ORDER BY d.due_at LIMIT $3) t ON true
-  WHERE r.id = ANY($1)`
+    ORDER BY d.due_at LIMIT ${MOST_TASKS}) t ON true
+  WHERE r.id = ANY($1)`)

@@ -50,11 +50,12 @@ export class Clock {
     const { due, queue, time, events, beatMs, most, onBeat } = this.#options
     await onBeat?.()
     const room = most.waiting - (await queue.depth())
-    if (room <= 0) return beatMs
-    const { tickets, nextAt, lateMs } = await due.due(Math.min(room, most.tickets))
+    const isFull = room <= 0
+    if (room <= -most.waiting) return beatMs
+    const { tickets, nextAt, lateMs } = await due.due(Math.min(room, most.tickets), isFull)
     if (tickets.length > 0) await queue.push(tickets)
     events.emit('clock.beat', { tickets: tickets.length, lateMs })
-    const untilNext = nextAt === null ? beatMs : nextAt - time.now()
+    const untilNext = nextAt === null || isFull ? beatMs : nextAt - time.now()
     return Math.max(LEAST_WAIT_MS, Math.min(beatMs, untilNext))
   }
 

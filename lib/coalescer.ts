@@ -2,6 +2,8 @@
 // Promise: nothing waits while no trip is under way; each asker gets the answer to its own question; an
 // error that one question caused does not become the answer to the others.
 
+import { turn } from './time.ts'
+
 export interface CoalescerOptions<Question, Answer> {
   /** Makes one trip; answers in the order of the questions. */
   readonly trip: (questions: readonly Question[]) => Promise<readonly Answer[]>
@@ -13,6 +15,9 @@ export interface CoalescerOptions<Question, Answer> {
   readonly isPersonal: (error: unknown) => boolean
 }
 
+/** A second trip has at least so large a part of the first. */
+const FAIR = 2
+
 interface Asked<Question, Answer> {
   readonly question: Question
   readonly answer: (answer: Answer) => void
@@ -23,6 +28,9 @@ export class Coalescer<Question, Answer> {
   readonly #options: CoalescerOptions<Question, Answer>
   #waiting: Asked<Question, Answer>[] = []
   #underWay = 0
+  /** Questions on their way. */
+  #travelling = 0
+  #isBoarding = false
 
   constructor(options: CoalescerOptions<Question, Answer>) {
     this.#options = options
@@ -31,18 +39,36 @@ export class Coalescer<Question, Answer> {
   ask(question: Question): Promise<Answer> {
     return new Promise((answer, fail) => {
       this.#waiting.push({ question, answer, fail })
-      // Later in this turn of the event loop, so that what is asked in one go travels in one go.
-      queueMicrotask(() => this.#depart())
+      this.#board()
     })
   }
 
+  /**
+   * While nothing is under way the trip leaves at once, with what was asked in one go. Otherwise it waits for all that
+   * this turn of the event loop has to ask: the answers of one trip make the questions of the next.
+   */
+  #board(): void {
+    if (this.#isBoarding) return
+    this.#isBoarding = true
+    if (this.#underWay === 0) queueMicrotask(() => this.#depart())
+    else void turn().then(() => this.#depart())
+  }
+
   #depart(): void {
-    if (this.#waiting.length === 0 || this.#underWay >= this.#options.trips) return
+    this.#isBoarding = false
+    const { trips, most } = this.#options
+    const waiting = this.#waiting.length
+    if (waiting === 0 || this.#underWay >= trips) return
+    // Few beside many would have a whole trip for themselves: they wait for company, or for the others to arrive.
+    if (waiting < most && waiting * FAIR < this.#travelling) return
     this.#underWay += 1
-    const asked = this.#waiting.splice(0, this.#options.most)
+    const asked = this.#waiting.splice(0, most)
+    this.#travelling += asked.length
+    if (this.#waiting.length > 0) this.#board()
     void this.#travel(asked).finally(() => {
       this.#underWay -= 1
-      this.#depart()
+      this.#travelling -= asked.length
+      if (this.#waiting.length > 0) this.#board()
     })
   }
 

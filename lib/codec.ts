@@ -65,8 +65,10 @@ export function parse(text: string, sealer?: Sealer, options?: SizeOptions): unk
  * @throws VALUE_NOT_STORABLE with path and reason: also when it takes more bytes than a row is to hold
  */
 export function encodeRow(value: unknown, sealer?: Sealer, options?: SizeOptions): Json {
-  const json = encode(value, sealer)
+  const encoder = new Encoder(sealer)
+  const json = encoder.guarded(() => encoder.value(value))
   const { maxBytes = MOST_BYTES } = options ?? {}
+  if (encoder.mostBytes <= maxBytes) return json
   const bytes = bytesOf(json)
   if (bytes <= maxBytes) return json
   const reason = `with it the whole takes ${bytes} bytes, more than ${maxBytes}`

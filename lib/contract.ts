@@ -4,6 +4,8 @@
 /** What travels on the queue: identity only. Duplicates, losses and replays are harmless. */
 export interface Ticket {
   readonly resourceId: string
+  /** What is on time goes before a backlog. Said to the queue, and not written on the ticket. */
+  readonly isUrgent?: boolean
 }
 
 /**
@@ -20,6 +22,8 @@ export interface Lease {
 export type Verdict =
   | { readonly kind: 'done' }
   | { readonly kind: 'again' }
+  /** The whole queue is held: nobody needs to come back before the clock does. */
+  | { readonly kind: 'held' }
   | { readonly kind: 'failed'; readonly error: Error }
 
 /** One turn of a resource. The worker's only way into the models. */
@@ -31,14 +35,23 @@ export interface Ticker {
   nudge(resourceId: string): boolean
 }
 
+/** What a clock has found. */
+export interface Found {
+  readonly tickets: Ticket[]
+  /** The earliest due time still to come, if any, in milliseconds since 1970. */
+  readonly nextAt: number | null
+  /** How late the oldest of them is. */
+  readonly lateMs: number
+}
+
 /** Who is due? The clock's only way into the store. */
 export interface Due {
   /**
-   * Takes up to `limit` resources with something due, oldest first, and keeps other clocks from
-   * them for as long as a ticket is trusted. `nextAt` is the earliest due time still to come (epoch ms), if any;
-   * `lateMs` how late the oldest of them is.
+   * Takes up to `limit` resources with something due and keeps other clocks from them for as long as a ticket is
+   * trusted: the oldest, and some of the newest, so that a backlog stands before nobody who is on time.
+   * @param isFull only what is on time: the queue has no room for more of a backlog
    */
-  due(limit: number): Promise<{ tickets: Ticket[]; nextAt: number | null; lateMs: number }>
+  due(limit: number, isFull?: boolean): Promise<Found>
 }
 
 /** Tickets in, tickets out. Delivery is at least once, unordered, and may lose everything. */

@@ -3,7 +3,9 @@
 // COMMIT whose answer was lost is told apart from one that failed.
 import knexFactory, { type Knex } from 'knex'
 import pg from 'pg'
+import { CommitUnknown, isServerSaid, isUnreachable, reasonOf } from './answer.ts'
 import { asError, fault } from './errors.ts'
+import { asked } from './prepared.ts'
 import type { Time } from './time.ts'
 
 export type { Knex } from 'knex'
@@ -38,15 +40,12 @@ export interface Migration {
   down(knex: Knex): Promise<void>
 }
 
-/** COMMIT was sent and its answer never came: the work may or may not be done. */
-export class CommitUnknown extends Error {
-  override readonly name = 'CommitUnknown'
-}
-
 const INT8 = 20
 const TIMESTAMPTZ = 1184
 /** No transaction of ours waits for anything: one that rests was left by a stopped process, its rows locked. */
 const RESTING_MS = 5_000
+/** A tick finds all it wants by an index; a planner without statistics may think a table too small for that, and keep to it. */
+const TICKING = ' -c enable_seqscan=off -c jit=off'
 /** Knex prints what it thinks of lost connections; whoever asked hears of them anyway. */
 const MUTE = { warn() {}, error() {}, deprecate() {}, debug() {} }
 /** An arbitrary constant all starters agree on: two migrations at once wait for one another. */
@@ -72,7 +71,7 @@ export class Database implements Runner {
   constructor(options: DatabaseOptions) {
     this.#options = options
     this.schema = options.schema
-    this.#pool = this.#makePool(options.schema, options.poolSize)
+    this.#pool = this.#makePool(options.schema, options.poolSize, TICKING)
     this.knex = knexFactory({
       client: 'pg',
       connection: () => this.#connection(options.schema) as Knex.StaticConnectionConfig,
@@ -93,7 +92,7 @@ export class Database implements Runner {
 
   async query(text: string, params: readonly unknown[] = []) {
     try {
-      return await this.#pool.query(text, params as unknown[])
+      return await this.#pool.query(asked(text, params))
     } catch (thrown) {
       throw this.#explain(thrown)
     }
@@ -114,7 +113,7 @@ export class Database implements Runner {
     client.on('error', onError)
     try {
       await client.query('BEGIN')
-      const value = await work(client as unknown as Runner)
+      const value = await work({ query: (text, params) => client.query(asked(text, params)) })
       await client.query('COMMIT').catch((thrown) => {
         broken ??= asError(thrown)
         if (isServerSaid(thrown)) throw thrown
@@ -126,6 +125,26 @@ export class Database implements Runner {
       throw thrown instanceof CommitUnknown ? thrown : this.#explain(thrown)
     } finally {
       client.off('error', onError)
+      client.release(broken)
+    }
+  }
+
+  /**
+   * One statement that is a transaction by itself.
+   * @throws CommitUnknown when the connection broke after it was sent
+   */
+  async once(text: string, params: readonly unknown[]): Promise<{ rows: any[] }> {
+    const client = await this.#pool.connect().catch((thrown) => {
+      throw this.#explain(thrown)
+    })
+    let broken: Error | undefined
+    try {
+      return await client.query(asked(text, params))
+    } catch (thrown) {
+      if (isServerSaid(thrown)) throw thrown
+      broken = asError(thrown)
+      throw new CommitUnknown(broken.message, { cause: thrown })
+    } finally {
       client.release(broken)
     }
   }
@@ -222,18 +241,20 @@ export class Database implements Runner {
     }
   }
 
-  #makePool(schema: string, max: number): pg.Pool {
-    const pool = new pg.Pool({ ...this.#connection(schema), max, types } as pg.PoolConfig)
+  #makePool(schema: string, max: number, more = ''): pg.Pool {
+    const pool = new pg.Pool({ ...this.#connection(schema, more), max, types } as pg.PoolConfig)
     // An idle client that loses its server says so here; the next query gets a new one.
     pool.on('error', () => {})
+    // One dismissed in the packet that made it ready says so before whoever asked for it can listen.
+    pool.on('connect', (client) => client.on('error', () => {}))
     pool.setMaxListeners(0)
     return pool
   }
 
-  #connection(schema: string): Record<string, unknown> {
+  #connection(schema: string, more = ''): Record<string, unknown> {
     const { at, statementMs = 10_000 } = this.#options
     const restingMs = Math.min(statementMs, RESTING_MS)
-    const settings = `-c search_path=${schema} -c statement_timeout=${statementMs} -c lock_timeout=${statementMs} -c idle_in_transaction_session_timeout=${restingMs}`
+    const settings = `-c search_path=${schema} -c statement_timeout=${statementMs} -c lock_timeout=${statementMs} -c idle_in_transaction_session_timeout=${restingMs}${more}`
     const common = { application_name: 'escapement', options: settings, types }
     if ('wire' in at)
       return { ...common, user: 'postgres', ssl: false, stream: () => at.wire.stream() }
@@ -262,30 +283,4 @@ export class Database implements Runner {
       return 'DATABASE_URL'
     }
   }
-}
-
-/** Did the server itself answer with an error (so that it surely did not commit)? */
-function isServerSaid(thrown: unknown): boolean {
-  const { code, severity } = thrown as { code?: string; severity?: string }
-  return (
-    severity !== undefined &&
-    code !== undefined &&
-    !code.startsWith('57P') &&
-    !code.startsWith('08')
-  )
-}
-
-const UNREACHABLE =
-  /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|EPIPE|EAI_AGAIN|ENOENT|57P0[123]|08...|53300|28...|3D000)$/
-
-function isUnreachable(error: Error & { code?: string }): boolean {
-  if (error.code && UNREACHABLE.test(error.code)) return true
-  return /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(
-    error.message,
-  )
-}
-
-/** An AggregateError (both IPv4 and IPv6 refused) has no message of its own. */
-function reasonOf(error: Error & { code?: string }): string {
-  return error.message || error.code || 'no answer'
 }

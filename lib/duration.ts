@@ -12,12 +12,13 @@ const MOST_LETTERS = 50
 
 /**
  * @param what the name of the setting, for the error
+ * @param mostMs the longest that is taken; a year unless told
  * @returns milliseconds
- * @throws ARGUMENT_INVALID when it is negative, not finite, longer than a year, or not a duration
+ * @throws ARGUMENT_INVALID when it is negative, not finite, longer than that, or not a duration
  */
-export function toMs(duration: Duration, what: string): number {
+export function toMs(duration: Duration, what: string, mostMs = MOST_MS): number {
   const found = typeof duration === 'number' ? duration : inWords(duration)
-  if (!Number.isFinite(found) || found < 0 || found > MOST_MS) {
+  if (!Number.isFinite(found) || found < 0 || found > mostMs) {
     throw fault('ARGUMENT_INVALID', {
       what,
       reason: `"${duration}" is not a duration such as 500, '5s' or '2m'`,

@@ -38,4 +38,9 @@ export const EFFECT_ERRORS = {
     'The worker drains and its grace ran out, so what it had in hand was told to stop.',
     'Nothing to do: another worker goes on from the last commit; give a longer ESCAPEMENT_GRACE_MS to wait longer.',
   ),
+  TASK_POISONOUS: entry(
+    'failed',
+    'Task {task} took down {count} processes, one after another, and is not run any more: {who}.',
+    'Look at what those processes said last. Correct the program, then `escapement retry` gives the task three more lives; or stop it.',
+  ),
 } as const satisfies Record<string, ErrorEntry>

@@ -58,6 +58,8 @@ export interface EffectOptions {
   readonly heartbeat?: Duration
   /** How long all attempts may take together, waits between them included, counted from when the state was entered. */
   readonly within?: Duration
+  /** The shared dependency it needs: while the breaker of that is shut, it is not run. See docs/holds.md. */
+  readonly breaker?: string
 }
 
 export interface EffectPolicy {
@@ -67,6 +69,8 @@ export interface EffectPolicy {
   readonly timeoutMs: number | null
   readonly heartbeatMs: number | null
   readonly withinMs: number | null
+  /** The dependency whose breaker is asked; none unless told. */
+  readonly dependency?: string
 }
 
 /** What the worker needs of an actor to run it. */
@@ -74,6 +78,9 @@ export interface Runnable {
   readonly run: (work: Work & Record<string, unknown>) => unknown
   readonly policy: EffectPolicy
 }
+
+/** How a dependency may be named. */
+export const DEPENDENCY = /^[A-Za-z][A-Za-z0-9_-]{0,59}$/
 
 const POLICY = Symbol('escapement.effect')
 /** A bare fromPromise keeps XState's meaning: one rejection is one error event. */
@@ -125,7 +132,8 @@ function isPromiseLogic(logic: any): boolean {
   }
 }
 
-function policyOf({ retry = {}, timeout, heartbeat, within }: EffectOptions): EffectPolicy {
+function policyOf(options: EffectOptions): EffectPolicy {
+  const { retry = {}, timeout, heartbeat, within, breaker } = options
   const { attempts = 5, backoff = '1s..1m' } = retry === false ? { attempts: 1 } : retry
   const [firstMs, mostMs] = toRangeMs(backoff, 'retry.backoff of an effect')
   if (!Number.isInteger(attempts) || attempts < 1 || attempts > 1_000) {
@@ -141,7 +149,12 @@ function policyOf({ retry = {}, timeout, heartbeat, within }: EffectOptions): Ef
       'it is false, and there is neither a `heartbeat` nor a `within` to end the effect'
     throw fault('ARGUMENT_INVALID', { what: 'timeout of an effect', reason })
   }
-  return { attempts, backoff: { firstMs, mostMs }, timeoutMs, heartbeatMs, withinMs }
+  if (breaker !== undefined && !DEPENDENCY.test(breaker)) {
+    const reason = `"${breaker}" is not a name of letters, digits, dashes and underscores`
+    throw fault('ARGUMENT_INVALID', { what: 'breaker of an effect', reason })
+  }
+  const dependency = breaker === undefined ? {} : { dependency: breaker }
+  return { attempts, backoff: { firstMs, mostMs }, timeoutMs, heartbeatMs, withinMs, ...dependency }
 }
 
 /** A bound of no time at all would end every attempt before it began. */

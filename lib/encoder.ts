@@ -1,6 +1,7 @@
 // The codec's way in: a value to JSON.
 // Promise: what JSON can say is answered as it is, the same reference; what it cannot say gets a
-// tag; what would not come back equal is refused where it stands.
+// tag; what would not come back equal is refused where it stands. On the way it adds up what the text
+// can take at most, so that small values need not be written out to be measured.
 import { Address } from './address.ts'
 import { encodeError } from './error-record.ts'
 import { fault } from './errors.ts'
@@ -17,9 +18,14 @@ const WRITERS = new Map<unknown, Writer>([
   [Set.prototype, (set: Set<unknown>, encoder) => ({ $set: encoder.items(set) })],
   [
     Uint8Array.prototype,
-    (bytes: Uint8Array) => ({ $bytes: Buffer.from(bytes).toString('base64') }),
+    (bytes: Uint8Array, encoder) => ({
+      $bytes: encoder.text(Buffer.from(bytes).toString('base64')),
+    }),
   ],
-  [Buffer.prototype, (bytes: Buffer) => ({ $buffer: bytes.toString('base64') })],
+  [
+    Buffer.prototype,
+    (bytes: Buffer, encoder) => ({ $buffer: encoder.text(bytes.toString('base64')) }),
+  ],
   [Secret.prototype, (secret: Secret<unknown>, encoder) => ({ $secret: encoder.sealed(secret) })],
   [Ref.prototype, (ref: Ref, encoder) => ({ $ref: encoder.identity(ref) })],
   [
@@ -28,13 +34,22 @@ const WRITERS = new Map<unknown, Writer>([
   ],
 ])
 
+/** The most bytes a letter takes in JSON: `\\u001f`. Any other is at most three of UTF-8. */
+const LETTER_BYTES = 6
+/** More than any number, moment, tag or pair of brackets takes, with its comma. */
+const WORD_BYTES = 64
+
 /** One encoding. */
 export class Encoder extends Trail {
+  /** The text takes no more bytes than this. */
+  mostBytes = 0
+
   refuse(reason: string): Error {
     return fault('VALUE_NOT_STORABLE', { path: this.path, reason })
   }
 
   value(value: unknown): Json {
+    this.mostBytes += WORD_BYTES
     switch (typeof value) {
       case 'string':
         return this.text(value)
@@ -45,7 +60,7 @@ export class Encoder extends Trail {
       case 'object':
         return value === null ? null : this.#object(value)
       case 'bigint':
-        return { $bigint: String(value) }
+        return { $bigint: this.text(String(value)) }
       case 'undefined':
         return { $undefined: true }
       default:
@@ -54,6 +69,7 @@ export class Encoder extends Trail {
   }
 
   text(text: string): string {
+    this.mostBytes += WORD_BYTES + text.length * LETTER_BYTES
     if (isText(text)) return text
     throw this.refuse('it is text with a NUL or half a surrogate pair, which no database keeps')
   }
@@ -89,7 +105,7 @@ export class Encoder extends Trail {
     this.enter(secret)
     const json = this.value(secret.reveal())
     this.leave()
-    return this.sealer.seal(JSON.stringify(json))
+    return this.text(this.sealer.seal(JSON.stringify(json)))
   }
 
   identity({ kind, type, id }: Ref): Json {
@@ -103,7 +119,11 @@ export class Encoder extends Trail {
     if (prototype === Array.prototype && Array.isArray(value)) return this.#list(value)
     const writer = WRITERS.get(prototype)
     if (writer !== undefined) return writer(value, this)
-    if (value instanceof Error) return { $error: encodeError(value, { stack: false }) }
+    if (value instanceof Error) {
+      const $error = encodeError(value, { stack: false })
+      this.mostBytes += JSON.stringify($error).length * LETTER_BYTES
+      return { $error }
+    }
     throw this.refuse(`it is ${classOf(prototype)}`)
   }
 
@@ -160,6 +180,7 @@ export class Encoder extends Trail {
 
   #key(key: string): string {
     this.at(key)
+    this.mostBytes += WORD_BYTES + key.length * LETTER_BYTES
     if (isForbidden(key)) throw this.refuse('its key is forbidden')
     if (!isText(key)) throw this.refuse('its key has a NUL or half a surrogate pair')
     return key

@@ -1,6 +1,7 @@
-// The envelope: how a ticket travels where others can read and write.
+// The envelope: how tickets travel where others can read and write, one or a bundle of them.
 // Promise: a message opens only if this system sealed it, for this queue, not too long ago; what
-// does not open is refused with a reason, and nothing else is ever thrown.
+// does not open is refused with a reason, and nothing else is ever thrown. How many tickets are in
+// it can be read from outside, and who they are for cannot.
 import { randomUUID } from 'node:crypto'
 import * as z from 'zod'
 import type { Ticket } from './contract.ts'
@@ -8,10 +9,13 @@ import { fault, isFault } from './errors.ts'
 import type { Keyring } from './keyring.ts'
 import type { Time } from './time.ts'
 
-/** Format 1, sealed with Fernet; then the key's number, then the token. */
-const PREFIX = 'e1.f.'
-const HEADER = /^e1\.f\.(0|[1-9]\d{0,8})\./
-const MOST_CHARACTERS = 4096
+/** The most tickets of one message. */
+const MOST_TICKETS = 16
+/** What has a longer name travels alone, so that a message stays small. */
+const MOST_NAME = 64
+const MOST_CHARACTERS = 9_000
+/** One ticket is `e1.f.<key id>.<token>`, a bundle `e2.f.<how many>.<key id>.<token>`; f is Fernet. */
+const HEADER = /^(?:e1\.f|e2\.f\.([2-9]|1[0-6]))\.((0|[1-9]\d{0,8})\..*)$/s
 /** How far the sender's clock may be ahead of ours. */
 const MOST_SKEW_MS = 60_000
 
@@ -19,14 +23,34 @@ const MOST_SKEW_MS = 60_000
 const Body = z.strictObject({
   /** For which queue. */
   aud: z.string(),
-  /** Which resource. */
-  sub: z.string().min(1).max(256),
+  /** Which resource, or which of them. */
+  sub: z.union([
+    z.string().min(1).max(256),
+    z.array(z.string().min(1).max(MOST_NAME)).min(2).max(MOST_TICKETS),
+  ]),
   /** This message and no other. */
   jti: z.uuid(),
   iat: z.int().nonnegative(),
   exp: z.int().nonnegative(),
 })
 type Body = z.infer<typeof Body>
+
+/** Which tickets travel together, in their order. */
+export function bundlesOf(tickets: readonly Ticket[]): Ticket[][] {
+  const bundles: Ticket[][] = []
+  let open: Ticket[] | null = null
+  for (const ticket of tickets) {
+    // What is no text at all goes alone too, and its seal refuses it.
+    const isAlone = !(ticket.resourceId.length <= MOST_NAME)
+    if (!isAlone && open && open.length < MOST_TICKETS) open.push(ticket)
+    else {
+      const bundle = [ticket]
+      bundles.push(bundle)
+      open = isAlone ? null : bundle
+    }
+  }
+  return bundles
+}
 
 export interface EnvelopeOptions {
   readonly keyring: Keyring
@@ -53,29 +77,32 @@ export class Envelope {
 
   /** Which key a message says it was sealed with, opened or not; null if it says nothing readable. */
   static keyIdOf(message: unknown): string | null {
-    return (typeof message === 'string' && HEADER.exec(message)?.[1]) || null
+    return (typeof message === 'string' && HEADER.exec(message)?.[3]) || null
+  }
+
+  /** How many tickets a message says it holds; what says nothing readable counts as one. */
+  static countOf(message: unknown): number {
+    return Number((typeof message === 'string' && HEADER.exec(message)?.[1]) || 1)
   }
 
   /**
-   * Seals a ticket: clear header `e1.f.<key id>.`, then the Fernet token.
+   * Seals tickets that travel together, see `bundlesOf`: a clear header, then the Fernet token.
    * @throws ARGUMENT_INVALID for a resource id that no message could carry
    */
-  seal(ticket: Ticket): string {
-    if (!Body.shape.sub.safeParse(ticket.resourceId).success) {
+  seal(...tickets: readonly Ticket[]): string {
+    const [first, ...more] = tickets.map(({ resourceId }) => resourceId)
+    const sub = more.length > 0 ? [first, ...more] : first
+    if (!Body.shape.sub.safeParse(sub).success) {
       throw fault('ARGUMENT_INVALID', {
         what: 'The resource id of a ticket',
         reason: 'it is not text of 1 to 256 characters',
       })
     }
     const iat = Math.floor(this.#time.now())
-    const body = {
-      aud: this.#queue,
-      sub: ticket.resourceId,
-      jti: randomUUID(),
-      iat,
-      exp: Math.ceil(iat + this.#ttlMs),
-    } satisfies Body
-    return PREFIX + this.#keyring.seal('queue', JSON.stringify(body), iat)
+    const exp = Math.ceil(iat + this.#ttlMs)
+    const body = { aud: this.#queue, sub, jti: randomUUID(), iat, exp }
+    const head = more.length > 0 ? `e2.f.${tickets.length}.` : 'e1.f.'
+    return head + this.#keyring.seal('queue', JSON.stringify(body), iat)
   }
 
   /**
@@ -83,23 +110,25 @@ export class Envelope {
    * @param message whatever the queue gave
    * @throws TICKET_REFUSED with the reason
    */
-  open(message: unknown): Ticket {
+  open(message: unknown): Ticket[] {
     const nowMs = this.#time.now()
     const { aud, sub, iat, exp } = bodyOf(this.#unseal(message))
+    if ((Array.isArray(sub) ? sub.length : 1) !== Envelope.countOf(message))
+      throw refused('its header miscounts its tickets')
     if (aud !== this.#queue) throw refused('it is for another queue')
     if (iat > nowMs + MOST_SKEW_MS) throw refused('it comes from the future')
     if (exp <= nowMs) throw refused('it has expired')
-    return { resourceId: sub }
+    return [sub].flat().map((resourceId) => ({ resourceId }))
   }
 
   #unseal(message: unknown): string {
     if (typeof message !== 'string') throw refused('it is not text')
     if (message.length > MOST_CHARACTERS) throw refused('it is too long')
-    const keyId = Envelope.keyIdOf(message)
-    if (keyId === null) throw refused('its header is not one of ours')
+    const [, , sealed, keyId] = HEADER.exec(message) ?? []
+    if (sealed === undefined) throw refused('its header is not one of ours')
     try {
       // The body carries finer times under the same seal; judged there, a refusal names its cause.
-      return this.#keyring.open('queue', message.slice(PREFIX.length), Number.POSITIVE_INFINITY)
+      return this.#keyring.open('queue', sealed, Number.POSITIVE_INFINITY)
     } catch (error) {
       const unknown = isFault(error, 'SEAL_UNKNOWN_KEY')
       throw refused(unknown ? `key ${keyId} is not in the keyring` : 'its seal is broken')

@@ -1,9 +1,14 @@
 // Everything that can go wrong, as one table: code, exit status, sentence, what to do.
 // docs/errors.md is kept equal to it by a spec.
+import { ALARM_ERRORS } from './alarm-errors.ts'
+import { BOUND_ERRORS } from './bound-errors.ts'
 import { EFFECT_ERRORS } from './effect-errors.ts'
 import { ENDS } from './end-errors.ts'
 import { type ErrorEntry, entry } from './error-entry.ts'
+import { HOLD_ERRORS } from './hold-errors.ts'
 import { MAIL_ERRORS } from './mail-errors.ts'
+import { NOTICE_ERRORS } from './notice-errors.ts'
+import { RETENTION_ERRORS } from './retention-errors.ts'
 
 export const ERRORS = {
   // configuration and start-up
@@ -36,6 +41,11 @@ export const ERRORS = {
     'unavailable',
     'Redis at {where} cannot be reached: {reason}.',
     'Check REDIS_URL and that Redis is running and reachable from here.',
+  ),
+  METRICS_UNBOUND: entry(
+    'unavailable',
+    'The metrics cannot be served at {host}:{port}: {reason}.',
+    'Give each process on a machine a port of its own: `metrics({ port })`; everything else goes on meanwhile.',
   ),
   REDIS_EVICTS: entry(
     'usage',
@@ -240,6 +250,11 @@ export const ERRORS = {
   // running
   ...MAIL_ERRORS,
   ...EFFECT_ERRORS,
+  ...NOTICE_ERRORS,
+  ...RETENTION_ERRORS,
+  ...HOLD_ERRORS,
+  ...BOUND_ERRORS,
+  ...ALARM_ERRORS,
   STATE_CORRUPT: entry(
     'failed',
     'The stored snapshot of task {task} is not one its machine could have written: {reason}.',
@@ -263,7 +278,7 @@ export const ERRORS = {
   TASKS_PANICKED: entry(
     'failed',
     'Nothing is left to do, but {count} tasks are parked by a panic: {tasks}.',
-    'See why with `escapement describe`; then `retry`, `rewind` or `stop` them.',
+    'See why with `escapement explain` or `escapement panics list`; then `escapement panics retry`, `goto` or `stop` them.',
   ),
   CHECKS_FAILED: entry(
     'failed',

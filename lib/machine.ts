@@ -3,6 +3,7 @@
 // as acts (timers to keep, effects to run, actions to perform), so a task holds no time and no promises.
 import { settle } from './asked.ts'
 import { ALONE, Cast, type Place } from './cast.ts'
+import { charted, chartedStart } from './machine-chart.ts'
 import type { AnyStateMachine } from './machine-type.ts'
 import type { MachineEvent, Rest, StateValue, Step, Timer } from './rest.ts'
 import { bounded, wake } from './wake.ts'
@@ -19,6 +20,8 @@ export function begin(
   nowMs: number,
   place: Place = ALONE,
 ): Step {
+  const known = chartedStart(machine, input, { step, nowMs, place })
+  if (known) return known
   const cast = new Cast(place, step)
   const next = bounded(machine).getInitialSnapshot(cast.scope(), input)
   return settle({ machine, cast, next, before: { timers: [], actors: [] }, changed: true, nowMs })
@@ -41,6 +44,8 @@ export function advance(
   place: Place = ALONE,
   fired?: Timer,
 ): Step {
+  const known = charted(machine, rest, event, { step, nowMs, place }, fired)
+  if (known) return known
   const awake = wake(machine, rest)
   const cast = new Cast(place, step)
   const next = machine.transition(awake, event, cast.scope())
@@ -52,18 +57,14 @@ export function advance(
 /** A state value as people write it: `online`, or `door.open` and `{…}` for deeper ones. */
 export function stateName(value: StateValue): string {
   if (typeof value === 'string') return value
-  const entries = Object.entries(value)
-  const [only] = entries
-  if (entries.length === 1 && only) return `${only[0]}.${stateName(only[1] ?? {})}`
+  const [only, ...others] = Object.entries(value)
+  if (only && others.length === 0) return `${only[0]}.${stateName(only[1] ?? {})}`
   // A column keeps no order of keys, and two names for one state would break the chain of a history.
   return JSON.stringify(inOrder(value))
 }
 
-const inOrder = (value: StateValue | undefined): unknown =>
-  typeof value === 'object'
-    ? Object.fromEntries(
-        Object.entries(value)
-          .sort(([a], [b]) => (a < b ? -1 : 1))
-          .map(([key, part]) => [key, inOrder(part)]),
-      )
-    : value
+function inOrder(value: StateValue | undefined): unknown {
+  if (typeof value !== 'object') return value
+  const keys = Object.keys(value).sort()
+  return Object.fromEntries(keys.map((key) => [key, inOrder(value[key])]))
+}

@@ -19,13 +19,23 @@ export async function write(
   units: readonly Unit[],
   moment: Moment,
 ): Promise<Written> {
-  const verdicts = await judge(runner, units)
+  const { verdicts, alarmed } = await judge(runner, units)
   const entries = units.map(entryOf)
   const won = entries.filter((_, index) => !verdicts[index])
-  if (won.length > 0) await new Scribe(runner, moment).write(won)
+  if (won.length > 0) await new Scribe(runner, moment).write(won, alarmed)
   const outcomes = entries.map(
-    ({ unit: _, removed: __, reported: { length: reported }, ...done }, index): Outcome =>
-      verdicts[index] ?? { kind: 'committed', ...done, reported },
+    (
+      {
+        unit: _u,
+        removed: _r,
+        signals: _s,
+        rang: _a,
+        latched: _l,
+        reported: { length: reported },
+        ...done
+      },
+      index,
+    ): Outcome => verdicts[index] ?? { kind: 'committed', ...done, reported },
   )
   return { outcomes, entries: won }
 }
@@ -33,7 +43,9 @@ export async function write(
 /** Tells of units that lost, and of what a row tells everybody. */
 export function tell(events: Events, units: readonly Unit[], { outcomes, entries }: Written): void {
   for (const [index, { kind }] of outcomes.entries()) tellLoss(events, units[index] as Unit, kind)
-  for (const { reported, removed, unit } of entries) {
+  for (const { reported, removed, rang, latched, unit } of entries) {
+    for (const one of rang) events.emit('alarm.changed', one)
+    for (const one of latched) events.emit('hold.changed', one)
     for (const one of reported) events.emit('resource.availability', one)
     const { actor = '', reason = null } = unit.removes?.[0] ?? {}
     for (const one of removed) events.emit('resource.deleted', { ...one, actor, reason })

@@ -1,135 +1,26 @@
-// BullMQ, held at arm's length: text in, text out, over Redis or Postgres. The only BullMQ door.
-// Promise: it logs nothing, keeps and retries nothing, hands over even what cannot be parsed, rests
-// after an error instead of spinning, and can be closed when its server does not answer.
-import {
-  assertSchemaCompatibility,
-  type BackendClasses,
-  createRedisBackend,
-  type JobJson,
-  type PgPool,
-  PostgresConnection,
-  PostgresQueueBackend,
-  type QueueBaseOptions,
-  runMigrations,
-  SchemaMigrationRequiredError,
-  type Worker,
-  withBackend,
-} from 'bullmq'
+// The carrier: messages in and out of BullMQ, held at arm's length: text in, text out, wherever they lie.
+// Promise: it logs nothing, keeps and retries nothing, and can be closed when its server does not answer.
 import type { Taker } from './contract.ts'
-import { fault } from './errors.ts'
-import type { RedisDoor } from './redis.ts'
-import type { Time } from './time.ts'
-import { LATE, within } from './within.ts'
+import { type Hand, Hands, type HandsOptions } from './queue-hands.ts'
+import { within } from './within.ts'
 
-/** How long a taker waits after an error; without it BullMQ asks again at once, for ever. */
-const REST_MS = 1_000
-/** How long an answer is waited for when starting and closing. */
+/** How long an answer is waited for when closing. */
 const PATIENCE_MS = 5_000
-/** After this much silence a message in hand is given to somebody else; renewed at half. */
-const IN_HAND_MS = 30_000
-const TAKING = {
-  lockDuration: IN_HAND_MS,
-  stalledInterval: IN_HAND_MS,
-  maxStalledCount: 1,
-  /** Seconds. */
-  drainDelay: 5,
-  runRetryDelay: REST_MS,
-  removeOnComplete: { count: 0 },
-  removeOnFail: { count: 0 },
-}
+/** So many messages in each place are looked at to tell how much the others hold. */
+const LOOKED_AT = 4
+/** In so many places, spread evenly over what waits. */
+const LOOKS = 5
 const JOB = 'tick'
 /** BullMQ tells its own events to a stream that nobody reads here. */
 const KEPT_EVENTS = 100
 
-/** Where the messages lie, and how each end is connected to it. */
-export interface Backend {
-  readonly classes: BackendClasses<any, any>
-  readonly sending: QueueBaseOptions<any>
-  readonly taking: QueueBaseOptions<any>
-}
-
-/**
- * Messages in Redis.
- * @param prefix of all keys, in braces: one slot of a cluster holds them all
- */
-export function redisBackend(redis: RedisDoor, prefix: string): Backend {
-  // The version check also prints to the console; the door has checked what matters.
-  const common = { prefix: `{${prefix}}`, skipVersionCheck: true }
-  return {
-    classes: withBackend(createRedisBackend),
-    sending: { ...common, connection: redis.commands },
-    taking: { ...common, connection: redis.forQueue() },
-  }
-}
-
-/**
- * Messages in Postgres.
- * @param at.pool of its own, its search_path set to the schema, with 3 connections or more for each
- *   taker: one of them listens all the time
- * @param at.schema holds BullMQ's tables and nothing else; see `migrateQueue`
- */
-export function postgresBackend({ pool, schema }: { pool: PgPool; schema: string }): Backend {
-  const classes = withBackend<PostgresQueueBackend, PgPool>((name, options, end) => {
-    const listener = end?.withBlockingConnection ? name : undefined
-    const connection = new SchemaConnection(pool, schema)
-    return new PostgresQueueBackend(connection, name, options, true, listener)
-  })
-  return { classes, sending: { connection: pool }, taking: { connection: pool } }
-}
-
-/** Makes or updates BullMQ's tables. Safe to call from any number of starters at once. */
-export async function migrateQueue({ pool, schema }: { pool: PgPool; schema: string }) {
-  const client = await pool.connect()
-  try {
-    await runMigrations(client, schema)
-  } finally {
-    client.release()
-  }
-}
-
-/** BullMQ's own looks into the schema `bullmq`, and remembers for ever that a first look failed. */
-class SchemaConnection extends PostgresConnection {
-  override readonly schema: string
-  #ready: Promise<void> | null = null
-
-  constructor(pool: PgPool, schema: string) {
-    super(pool)
-    this.schema = schema
-  }
-
-  override waitUntilReady(): Promise<void> {
-    this.#ready ??= this.#look().catch((error) => {
-      this.#ready = null
-      throw error
-    })
-    return this.#ready
-  }
-
-  async #look(): Promise<void> {
-    try {
-      await assertSchemaCompatibility(this.pool, this.schema)
-    } catch (error) {
-      if (!(error instanceof SchemaMigrationRequiredError)) throw error
-      throw fault('MIGRATIONS_PENDING', { schema: this.schema, pending: 'the queue' }, error)
-    }
-  }
-}
-
-export interface CarrierOptions {
-  readonly name: string
-  readonly backend: Backend
-  readonly time: Time
-  /** Told of everything that goes wrong in the background. */
-  readonly onError: (error: Error) => void
-}
-
 /** Carries messages from any number of senders to any number of takers, at least once or never. */
 export class Carrier {
-  readonly #options: CarrierOptions
+  readonly #options: HandsOptions
   readonly #queue
   readonly #takers = new Set<Taker>()
 
-  constructor(options: CarrierOptions) {
+  constructor(options: HandsOptions) {
     const { name, backend, onError } = options
     this.#options = options
     this.#queue = new backend.classes.Queue(name, {
@@ -139,29 +30,55 @@ export class Carrier {
     this.#queue.on('error', onError)
   }
 
-  /** Gives them no job id, so nothing is deduplicated: a kept job would swallow later ones. */
-  async send(messages: readonly string[]): Promise<void> {
-    const [first, ...more] = messages
+  /** Gives them no job id, so nothing is deduplicated: a kept job would swallow later ones. @param isFirst they go before what waits */
+  async send(messages: readonly string[], { isFirst: lifo = false } = {}): Promise<void> {
+    // Of those that go in front the last is in front of all: that is to be the first of these.
+    const [first, ...more] = lifo ? [...messages].reverse() : messages
     if (first === undefined) return
     // On Postgres a bulk of one costs five times an add: it makes tables for the occasion.
-    if (more.length === 0) await this.#queue.add(JOB, first)
-    else await this.#queue.addBulk(messages.map((data) => ({ name: JOB, data })))
+    if (more.length === 0) await this.#queue.add(JOB, first, { lifo })
+    else
+      await this.#queue.addBulk(
+        [first, ...more].map((data) => ({ name: JOB, data, opts: { lifo } })),
+      )
   }
 
-  waiting(): Promise<number> {
-    return this.#queue.getWaitingCount()
+  /**
+   * How much waits: counted when there are few messages, else what a few hold, here and there along the line,
+   * stands for all.
+   * @param countOf how much a message holds
+   */
+  async waiting(countOf: (message: unknown) => number): Promise<number> {
+    const messages = await this.#queue.getWaitingCount()
+    if (messages === 0) return 0
+    // Full bundles of a clock and lone tickets lie in stretches: the ends alone would speak for one of them.
+    const apart = (messages - LOOKED_AT) / (LOOKS - 1)
+    const looks =
+      messages > LOOKS * LOOKED_AT
+        ? Array.from({ length: LOOKS }, (_, n) => this.#look(Math.floor(n * apart), LOOKED_AT))
+        : [this.#look(0, messages)]
+    const counts = (await Promise.all(looks)).flat().map(countOf)
+    const sum = counts.reduce((before, count) => before + count, 0)
+    return counts.length === 0 ? messages : Math.ceil((messages * sum) / counts.length)
+  }
+
+  /** Others can write there: what makes BullMQ stumble is not looked at. */
+  async #look(from: number, count: number): Promise<unknown[]> {
+    const jobs = await this.#queue
+      .getJobs(['waiting'], from, from + count - 1, true)
+      .catch(() => [])
+    return jobs.map(({ data }) => data)
   }
 
   /**
    * Starts taking messages.
-   * @param settle is given whatever lay in the queue, which others can write to; must not throw
    * @throws MIGRATIONS_PENDING, or what the server says when it refuses us
    */
-  async take(settle: Settle, concurrency: number): Promise<Taker> {
-    const taker = new Hands(this.#options, settle, concurrency)
+  async take<Item>(hand: Hand<Item>): Promise<Taker> {
+    const taker = new Hands(this.#options, hand)
     this.#takers.add(taker)
     try {
-      await taker.ready()
+      await taker.begin()
       return taker
     } catch (error) {
       this.#takers.delete(taker)
@@ -174,72 +91,5 @@ export class Carrier {
   async close(): Promise<void> {
     await Promise.all([...this.#takers].map((taker) => taker.stop()))
     await within(this.#options.time, PATIENCE_MS, this.#queue.close())
-  }
-}
-
-type Settle = (message: unknown) => Promise<void>
-
-/** So many hands of one process, each with one message at most. */
-class Hands implements Taker {
-  readonly #worker: InstanceType<ReturnType<typeof tolerant>>
-  readonly #time: Time
-  #full = 0
-  #stopWaking: () => void = () => {}
-
-  constructor({ name, backend, time, onError }: CarrierOptions, settle: Settle, hands: number) {
-    this.#time = time
-    const work = async ({ data }: { data: unknown }) => {
-      this.#full++
-      await settle(data).finally(() => this.#full--)
-    }
-    const options = { ...backend.taking, ...TAKING, concurrency: hands }
-    this.#worker = new (tolerant(backend))(name, work, options)
-    this.#worker.on('error', (error) => {
-      onError(error)
-      this.#rest()
-    })
-  }
-
-  /** Resolves when messages are taken, or will be once the server answers. */
-  async ready(): Promise<void> {
-    await within(this.#time, PATIENCE_MS, this.#worker.waitUntilReady())
-  }
-
-  async stop(): Promise<void> {
-    this.#stopWaking()
-    const closed = this.#worker.close()
-    while ((await within(this.#time, PATIENCE_MS, closed)) === LATE) {
-      if (this.#full > 0) continue
-      // Nothing is in hand and the server does not answer: leave without saying goodbye.
-      this.#worker.abandon()
-      return
-    }
-  }
-
-  #rest(): void {
-    const worker = this.#worker
-    if (worker.closing || worker.isPaused()) return
-    void worker.pause(true)
-    this.#stopWaking = this.#time.after(REST_MS, () => void worker.resume())
-  }
-}
-
-/** BullMQ's worker without two of its habits. */
-function tolerant({ classes }: Backend) {
-  return class extends (classes.Worker as unknown as typeof Worker) {
-    /** Hands over what is not JSON as null; it would take it up again and again. */
-    protected override createJob(json: JobJson, id: string) {
-      try {
-        return super.createJob(json, id)
-      } catch {
-        return super.createJob({ ...json, data: 'null' }, id)
-      }
-    }
-
-    /** Ends timers and connections at once; closing would wait for a dead server, and renew meanwhile. */
-    abandon(): void {
-      const ends = [this.lockManager.close(), this.pause(true), this.disconnect()]
-      for (const end of ends) end.catch(() => {})
-    }
   }
 }

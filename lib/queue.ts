@@ -1,19 +1,23 @@
-// The queue: tickets in, tickets out, sealed on the way.
+// The queue: tickets in, tickets out, sealed on the way; what is pushed together travels in bundles.
 // Promise: nobody can read a ticket while it waits, or make one; what does not open is told and
 // dropped; a taker that can open nothing says so. A ticket is a hint: losing one costs time only.
 
+import { Coalescer } from './coalescer.ts'
 import type { Queue, Taker, Ticket } from './contract.ts'
-import { Envelope } from './envelope.ts'
-import { asError } from './errors.ts'
+import { bundlesOf, Envelope } from './envelope.ts'
+import { asError, isFault } from './errors.ts'
 import type { Events } from './events.ts'
-import { type Backend, Carrier } from './queue-carrier.ts'
+import type { Backend } from './queue-backend.ts'
+import { Carrier } from './queue-carrier.ts'
 import type { Time } from './time.ts'
 
-export { migrateQueue, postgresBackend, redisBackend } from './queue-carrier.ts'
+export { migrateQueue, postgresBackend, redisBackend } from './queue-backend.ts'
 
 /** So many in a row that will not open: the fault is more likely ours than theirs. */
 const BLIND_AFTER = 20
 const EXPIRED = / has expired\.$/
+/** The most pushes that go together. */
+const MOST_PUSHES = 1_000
 /** Errors in the background are told at most this often. */
 const TELL_EVERY_MS = 1_000
 
@@ -31,6 +35,15 @@ export interface TicketQueueOptions {
 export class TicketQueue implements Queue {
   readonly #options: TicketQueueOptions
   readonly #carrier: Carrier
+  readonly #pushes = new Coalescer<readonly Ticket[], void>({
+    trip: async (pushes) => {
+      await this.#send(pushes.flat())
+      return []
+    },
+    most: MOST_PUSHES,
+    trips: 1,
+    isPersonal: (error) => isFault(error, 'ARGUMENT_INVALID'),
+  })
   #toldAt = Number.NEGATIVE_INFINITY
 
   constructor(options: TicketQueueOptions) {
@@ -38,10 +51,9 @@ export class TicketQueue implements Queue {
     this.#carrier = new Carrier({ ...options, onError: (error) => this.#failed(error) })
   }
 
-  /** @throws what Redis or Postgres says; then some may have been pushed, which harms nobody */
+  /** Goes at once; what is pushed meanwhile goes together. @throws what Redis or Postgres says; then some may have been pushed, which harms nobody */
   async push(tickets: readonly Ticket[]): Promise<void> {
-    const { envelope } = this.#options
-    await this.#carrier.send(tickets.map((ticket) => envelope.seal(ticket)))
+    if (tickets.length > 0) await this.#pushes.ask(tickets)
   }
 
   /**
@@ -54,38 +66,51 @@ export class TicketQueue implements Queue {
     { concurrency }: { concurrency: number },
   ): Promise<Taker> {
     const { onBlind } = this.#options
+    const failed = (thrown: unknown) => this.#failed(asError(thrown))
     let refusedInARow = 0
-    return this.#carrier.take(async (message) => {
-      const ticket = this.#open(message)
-      if (ticket instanceof Error) {
-        // What has expired had a good seal: a backlog after an outage is no sign of a wrong key.
-        if (!EXPIRED.test(ticket.message) && ++refusedInARow === BLIND_AFTER) onBlind?.()
-        return
-      }
-      refusedInARow = 0
-      await work(ticket).catch((thrown) => this.#failed(asError(thrown)))
-    }, concurrency)
+    const unpack = (message: unknown): readonly Ticket[] => {
+      const tickets = this.#open(message)
+      if (Array.isArray(tickets)) refusedInARow = 0
+      // What has expired had a good seal: a backlog after an outage is no sign of a wrong key.
+      else if (!EXPIRED.test(tickets.message) && ++refusedInARow === BLIND_AFTER) onBlind?.()
+      return Array.isArray(tickets) ? tickets : []
+    }
+    return this.#carrier.take({
+      concurrency,
+      unpack,
+      work: (ticket) => work(ticket).catch(failed),
+      giveBack: (tickets) => this.#send(tickets, true).catch(failed),
+    })
   }
 
+  /** Counted in the clear part of a few messages; of more than those, an estimate. */
   async depth(): Promise<number> {
-    return this.#carrier.waiting()
+    return this.#carrier.waiting(Envelope.countOf)
   }
 
   async close(): Promise<void> {
     await this.#carrier.close()
   }
 
-  /** The ticket, or why it was refused. */
-  #open(message: unknown): Ticket | Error {
+  /** Urgent ones and others never share a bundle. What was given back had its turn before: it goes first. */
+  async #send(tickets: readonly Ticket[], isBack = false): Promise<void> {
+    const batches = [true, false].map((isFirst) => ({
+      isFirst,
+      messages: bundlesOf(
+        tickets.filter(({ isUrgent = false }) => (isBack || isUrgent) === isFirst),
+      ).map((bundle) => this.#options.envelope.seal(...bundle)),
+    }))
+    for (const { messages, isFirst } of batches) await this.#carrier.send(messages, { isFirst })
+  }
+
+  /** The tickets, or why they were refused. */
+  #open(message: unknown): Ticket[] | Error {
     const { envelope, events } = this.#options
     try {
       return envelope.open(message)
     } catch (thrown) {
       const error = asError(thrown)
-      events.emit('ticket.refused', {
-        reason: error.message,
-        keyId: Envelope.keyIdOf(message),
-      })
+      events.emit('ticket.refused', { reason: error.message, keyId: Envelope.keyIdOf(message) })
       return error
     }
   }

@@ -1,6 +1,7 @@
 // Redis: one connection for commands, and how BullMQ is to make its own. The only ioredis door.
 // Promise: no command waits for ever, a dead peer is noticed, an 'error' event never ends the
 // process, and a Redis that would throw locks away is refused at the door.
+import { createHash } from 'node:crypto'
 import { Redis, type RedisOptions } from 'ioredis'
 import { asError, fault, isFault } from './errors.ts'
 import type { Time } from './time.ts'
@@ -13,9 +14,17 @@ const SILENCE_MS = 15_000
 const KEEP_ALIVE_MS = 10_000
 const LONGEST_RETRY_MS = 2_000
 
+/** A script that Redis runs in one go. */
+export type Script = (
+  keys: readonly string[],
+  values: readonly (string | number)[],
+) => Promise<unknown>
+
 export interface RedisDoor {
   /** For commands: each is answered or has failed within seconds. */
   readonly commands: Redis
+  /** Teaches Redis a script, once; it travels as its hash. @returns runs it: answered or failed within seconds */
+  script(lua: string): Script
   /** What BullMQ makes a taker's connections from: they wait for tickets as long as it takes. */
   forQueue(): RedisOptions & { url: string }
   /** What Redis does when memory is full (`maxmemory-policy`); null when it does not tell. */
@@ -59,6 +68,7 @@ export async function connectRedis(
     if ((policy ?? 'noeviction') !== 'noeviction') throw fault('REDIS_EVICTS', { where, policy })
     return {
       commands,
+      script: (lua) => scriptOf(commands, lua),
       forQueue: () => ({ ...common, url, maxRetriesPerRequest: null, socketTimeout: SILENCE_MS }),
       policy: () => policy,
       close: () => closing(commands),
@@ -86,6 +96,16 @@ const allowed =
     if (/^(NOPERM|ERR unknown)/.test(error.message)) return instead
     throw error
   }
+
+/** ioredis sends the hash, and the text when Redis does not know it. */
+function scriptOf(commands: Redis, lua: string): Script {
+  const name = `script:${createHash('sha1').update(lua).digest('hex')}`
+  commands.defineCommand(name, { lua })
+  const run = (commands as unknown as Record<string, (...given: unknown[]) => Promise<unknown>>)[
+    name
+  ]!
+  return (keys, values) => run.call(commands, keys.length, ...keys, ...values)
+}
 
 async function closing(redis: Redis): Promise<void> {
   if (redis.status === 'end') return

@@ -1,7 +1,7 @@
 // What an error says of trying again: not at all, or not before a moment.
 // Promise: reads any error, of whatever library; a wait is never negative and never longer than a day.
 import { type Duration, toMs } from './duration.ts'
-import { asError } from './errors.ts'
+import { traitsOf } from './task-error.ts'
 
 /** No error keeps an effect waiting longer than this, whatever it says. */
 const MOST_WAIT_MS = 24 * 3_600_000
@@ -37,7 +37,7 @@ export class RetryAfterError extends Error {
 
 /** Should this error be tried again? Only an explicit `retryable: false` says no. */
 export function isRetryable(thrown: unknown): boolean {
-  return (asError(thrown) as { retryable?: unknown }).retryable !== false
+  return traitsOf(thrown).retryable
 }
 
 /**

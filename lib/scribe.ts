@@ -1,11 +1,18 @@
 // The scribe: turns units that won into rows, a statement for each table and many rows in each.
 // Promise: knows every column the store writes; decides nothing.
 import type { Runner } from './database.ts'
+import { Fuse } from './fuse.ts'
 import { Herald } from './herald.ts'
+import { Latch } from './latch.ts'
 import { Postman } from './postman.ts'
+import { ORDINARY } from './share.ts'
 import { type Entry, type Moment, NOW, Table } from './table.ts'
 import { Undertaker } from './undertaker.ts'
 import type { FieldChange, NewResource, NewRun, Unit } from './unit.ts'
+import { Warden } from './warden.ts'
+
+/** The most characters of a tenant's name that count. */
+const MOST_TENANT = 100
 
 export class Scribe {
   readonly #runner: Runner
@@ -14,6 +21,9 @@ export class Scribe {
   readonly #postman: Postman
   readonly #undertaker: Undertaker
   readonly #herald: Herald
+  readonly #latch: Latch
+  readonly #fuse: Fuse
+  readonly #warden: Warden
 
   constructor(runner: Runner, moment: Moment) {
     this.#runner = runner
@@ -22,10 +32,17 @@ export class Scribe {
     this.#postman = new Postman(runner, moment, this.#table)
     this.#undertaker = new Undertaker(runner, moment)
     this.#herald = new Herald(runner, moment)
+    this.#latch = new Latch(runner, moment)
+    this.#fuse = new Fuse(runner, moment)
+    this.#warden = new Warden(runner, moment, moment.alarms)
   }
 
-  /** Writes all of it. Rings come last: whatever else a unit does to a due entry, a ring is not lost. */
-  async write(entries: readonly Entry[]): Promise<void> {
+  /**
+   * Writes all of it.
+   * @param alarmed tasks that have an alarm which may close when they move
+   * Rings come last: whatever else a unit does to a due entry, a ring is not lost.
+   */
+  async write(entries: readonly Entry[], alarmed: ReadonlySet<string>): Promise<void> {
     const steps = entries.flatMap(({ unit }) => (unit.step ? [unit.step] : []))
     await this.#creates(
       entries.flatMap(({ unit }) =>
@@ -47,6 +64,11 @@ export class Scribe {
     await this.#failures(entries.flatMap(({ unit }) => unit.failures ?? []))
     await this.#herald.write(entries)
     await this.#undertaker.removes(entries)
+    await this.#latch.write(entries, await this.#fuse.blown(entries))
+    await this.#warden.write(entries, alarmed, {
+      tasks: this.#undertaker.ended,
+      resources: entries.flatMap(({ removed }) => removed.map(({ resourceId }) => resourceId)),
+    })
   }
 
   async #creates(resources: readonly (NewResource & { unitId: string })[]): Promise<void> {
@@ -96,13 +118,17 @@ export class Scribe {
   }
 
   async #moves(steps: readonly NonNullable<Unit['step']>[]): Promise<void> {
-    const rows = lastOfEach(steps).map(({ transition: _, ...move }) => move)
+    const cleared = new Set(steps.filter(({ clears }) => clears).map(({ taskId }) => taskId))
+    const rows = lastOfEach(steps).map(({ transition: _, ...move }) => {
+      return { ...move, clears: cleared.has(move.taskId) }
+    })
     await this.#table.rows(
       rows,
       `UPDATE tasks t SET step = v.step, rest_step = v."restStep", status = v.status, state = v.state,
-         tries = v.tries, system = v.system, name = coalesce(v.name, t.name), machine_version = coalesce(v.version, machine_version), moved_at = ${NOW}, finished_at = CASE WHEN v.finished THEN ${NOW} END
+         tries = v.tries, system = v.system, name = coalesce(v.name, t.name), machine_version = coalesce(v.version, machine_version), moved_at = ${NOW}, finished_at = CASE WHEN v.finished THEN ${NOW} END,
+         strikes = CASE WHEN v.clears THEN 0 ELSE t.strikes END, struck_by = CASE WHEN v.clears THEN NULL ELSE t.struck_by END
        FROM json_to_recordset($1) AS v("taskId" uuid, step integer, "restStep" integer, status text,
-         state text, tries jsonb, finished boolean, system jsonb, version text, name text)
+         state text, tries jsonb, finished boolean, system jsonb, version text, name text, clears boolean)
        WHERE t.id = v."taskId"`,
     )
   }
@@ -147,6 +173,7 @@ export class Scribe {
        RETURNING id AS "taskId", resource_id AS "resourceId"`,
     )
     const born = new Set<string>(rows.map(({ taskId }) => taskId))
+    const lanes = wanted.filter(({ run }) => born.has(run.id)).map(({ run }) => laneOf(run))
     const lines = wanted.flatMap(({ unitId, run: { id, args, actor, reason } }) => {
       if (!born.has(id)) return []
       const moved = { from: '__new__', to: '__new__', event: '__start__' }
@@ -154,10 +181,12 @@ export class Scribe {
     })
     await this.#transitions(lines)
     await this.#table.rows(
-      rows,
-      `INSERT INTO dues (task_id, resource_id, due_at, look_at, reason)
-       SELECT "taskId", "resourceId", ${NOW}, to_timestamp(($2 + $3) / 1000.0), 'start'
-       FROM json_to_recordset($1) AS v("taskId" uuid, "resourceId" uuid)`,
+      lanes,
+      `INSERT INTO dues (task_id, resource_id, due_at, look_at, reason, rank, share)
+       SELECT v.id, v."resourceId", ${NOW}, to_timestamp(($2 + $3) / 1000.0), 'start', v.rank,
+         r.kind || coalesce('/' || left(r.fields->>v.tenant, ${MOST_TENANT}), '')
+       FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, rank smallint, tenant text)
+       JOIN resources r ON r.id = v."resourceId"`,
       this.#moment.toldMs,
     )
     return born
@@ -183,12 +212,19 @@ export class Scribe {
   async #failures(failures: NonNullable<Unit['failures']>): Promise<void> {
     await this.#table.rows(
       failures,
-      `INSERT INTO failures (id, resource_id, task_id, step, effect, attempt, class, code, message, detail, at)
-       SELECT id, "resourceId", "taskId", step, effect, attempt, class, code, message, detail, ${NOW}
+      `INSERT INTO failures (id, resource_id, task_id, step, effect, attempt, class, code, message, severity, is_retryable,
+         playbook, detail, dependency, at)
+       SELECT id, "resourceId", "taskId", step, effect, attempt, class, code, message, severity, "isRetryable",
+         playbook, detail, dependency, ${NOW}
        FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, "taskId" uuid, step integer, effect text,
-         attempt integer, class text, code text, message text, detail jsonb)`,
+         attempt integer, class text, code text, message text, severity text, "isRetryable" boolean, playbook text,
+         detail jsonb, dependency text)`,
     )
   }
+}
+
+const laneOf = ({ id, resourceId, rank, tenant }: NewRun) => {
+  return { id, resourceId, rank: rank ?? ORDINARY, tenant: tenant ?? null }
 }
 
 /** Of several rows for one task SQL would take any: the last is where the task is left. */

@@ -1,8 +1,9 @@
 // A value that shows itself to nobody who did not ask.
 // Promise: whatever prints, logs, joins or serialises a Secret prints "[secret]"; only `reveal()`
-// gives the value.
+// gives the value. What was ever held in one is masked wherever an error's words are kept or shown.
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { inspect, isDeepStrictEqual } from 'node:util'
+import { remember } from './known.ts'
 
 const MASK = '[secret]'
 
@@ -13,6 +14,7 @@ export class Secret<T = string> {
   /** @param value plain data: text, or anything the codec keeps */
   constructor(value: T) {
     this.#value = value
+    remember(value)
   }
 
   /** The value itself. Call it where the value is used, and keep the answer nowhere. */

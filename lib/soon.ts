@@ -32,7 +32,7 @@ export class Soon {
     known?.cancel()
     const cancel = time.after(inMs, () => {
       this.#waiting.delete(resourceId)
-      push([{ resourceId }])
+      push([{ resourceId, isUrgent: true }])
     })
     this.#waiting.set(resourceId, { at: dueAt, cancel })
   }

@@ -2,55 +2,54 @@
 // Promise: every unit commits whole or not at all, compare-and-set on its task's step and on its
 // resource's fence; a conflict costs only the unit concerned; an unknown COMMIT is read back, not guessed.
 
-import { isOfTheData, isRace, readBack } from './aftermath.ts'
-import { type Claim, claim, finished, look } from './claim.ts'
-import { Coalescer } from './coalescer.ts'
-import type { Due, Ticket } from './contract.ts'
-import { CommitUnknown, type Database } from './database.ts'
-import { dueNow, takeDue } from './dues.ts'
-import { asError } from './errors.ts'
-import type { Events } from './events.ts'
-import { tell, write } from './notary.ts'
+import type { AlarmLogic } from './alarm.ts'
+import { type Claim, type Claimant, claim, finished, look } from './claim.ts'
+import type { Coalescer } from './coalescer.ts'
+import { Committer } from './committer.ts'
+import type { Due, Found } from './contract.ts'
+import type { Database } from './database.ts'
+import { dueNow } from './dues.ts'
+import { Porter, type PorterParts } from './porter.ts'
 import type { Time } from './time.ts'
+import { coalesced } from './trips.ts'
 import type { Outcome, Unit } from './unit.ts'
 
-/** The most of one trip, and how many trips of a kind are under way at once. */
-const MOST_TOGETHER = 200
-const TRIPS = 2
-/** How often a batch that lost a deadlock or a serialisation race is tried again. */
-const MOST_TRIES = 4
+export interface StoreParts extends PorterParts {
+  /** What decides about alarms. */
+  readonly alarms: AlarmLogic
+}
 
 export class Store implements Due {
+  readonly porter: Porter
   readonly #database: Database
   readonly #time: Time
-  readonly #events: Events
-  readonly #toldMs: number
-  readonly #commits: Coalescer<Unit, Outcome>
-  readonly #claims: Coalescer<{ resourceId: string; owner: string }, Claim | null>
+  /** What decides about alarms. */
+  readonly alarms: AlarmLogic
+  readonly #committer: Committer
+  readonly #claims: Coalescer<Claimant, Claim | null>
   readonly #looks: Coalescer<{ resourceId: string; fence: number }, Claim | null>
   readonly #dues: Coalescer<string, boolean>
 
-  /** @param parts.toldMs how long a pushed ticket is trusted before the clock looks again */
-  constructor(parts: { database: Database; time: Time; events: Events; toldMs: number }) {
+  constructor(parts: StoreParts) {
     this.#database = parts.database
     this.#time = parts.time
-    this.#events = parts.events
-    this.#toldMs = parts.toldMs
+    this.porter = new Porter(parts)
+    this.alarms = parts.alarms
     const { database, time } = parts
-    this.#commits = coalesced((units) => this.#commit(units))
+    this.#committer = new Committer(parts)
     this.#claims = coalesced((asked) => claim(database, asked, time.now()))
     this.#looks = coalesced((asked) => look(database, asked, time.now()))
     this.#dues = coalesced((ids) => dueNow(database, ids, time.now()))
   }
 
   /** @inheritDoc Due.due */
-  due(limit: number): Promise<{ tickets: Ticket[]; nextAt: number | null; lateMs: number }> {
-    return takeDue(this.#database, { limit, nowMs: this.#time.now(), toldMs: this.#toldMs })
+  due(limit: number, isFull = false): Promise<Found> {
+    return this.porter.due(limit, isFull)
   }
 
-  /** Raises the fence of a resource and reads what is due in it. Null when there is no such resource. */
-  claim(resourceId: string, owner: string): Promise<Claim | null> {
-    return this.#claims.ask({ resourceId, owner })
+  /** Raises the fence of a resource and reads what is due in it; null if there is none. A judge can tell who died. */
+  claim(resourceId: string, owner: string, isJudge = true): Promise<Claim | null> {
+    return this.#claims.ask({ resourceId, owner, isJudge })
   }
 
   /** Reads again under a fence already held. */
@@ -74,32 +73,6 @@ export class Store implements Due {
    * @throws COMMIT_UNKNOWN when the answer was lost and nothing of the unit can be read back
    */
   commit(units: readonly Unit[]): Promise<Outcome[]> {
-    return Promise.all(units.map((unit) => this.#commits.ask(unit)))
+    return this.#committer.commit(units)
   }
-
-  async #commit(units: readonly Unit[]): Promise<Outcome[]> {
-    for (let attempt = 1, isUnsure = false; ; attempt++) {
-      try {
-        const moment = { nowMs: this.#time.now(), toldMs: this.#toldMs }
-        const written = await this.#database.transaction((runner) => write(runner, units, moment))
-        // The first try may have been committed while the second waited for its locks.
-        const known = isUnsure ? await readBack(this.#database, units) : null
-        tell(this.#events, units, written)
-        return known ?? written.outcomes
-      } catch (thrown) {
-        isUnsure ||= thrown instanceof CommitUnknown
-        if (attempt === MOST_TRIES || !(isRace(thrown) || thrown instanceof CommitUnknown))
-          throw thrown
-        const known = isUnsure ? await readBack(this.#database, units, asError(thrown)) : null
-        if (known) return known
-        this.#events.emit('store.retried', { error: asError(thrown) })
-      }
-    }
-  }
-}
-
-function coalesced<Question, Answer>(
-  trip: (questions: readonly Question[]) => Promise<readonly Answer[]>,
-) {
-  return new Coalescer({ trip, most: MOST_TOGETHER, trips: TRIPS, isPersonal: isOfTheData })
 }

@@ -1,5 +1,8 @@
 // Many rows in one statement, at one moment: what the writers of the store share.
+import type { AlarmLogic, AlarmResult, AlarmSignal } from './alarm.ts'
 import type { Runner } from './database.ts'
+import type { HoldChange } from './hold.ts'
+import { prepared } from './prepared.ts'
 import type { Unit } from './unit.ts'
 
 /** A unit being written, and what became of its parts. */
@@ -15,6 +18,14 @@ export interface Entry {
   /** Reports that changed something, and resources that are gone. */
   readonly reported: Reported[]
   readonly removed: Removed[]
+  readonly alarmed: AlarmResult[]
+  readonly held: string[]
+  /** The changes of holds behind that, for whoever listens. */
+  readonly latched: HoldChange[]
+  /** What writing it has to say to alarms. */
+  readonly signals: AlarmSignal[]
+  /** Alarms that have changed. */
+  readonly rang: Rang[]
 }
 
 export interface Reported {
@@ -22,6 +33,19 @@ export interface Reported {
   readonly kind: string
   readonly from: string
   readonly to: string
+}
+
+/** What everybody is told of an alarm. */
+export interface Rang {
+  readonly alarmId: string
+  readonly key: string
+  readonly name: string
+  readonly severity: string
+  readonly kind: string | null
+  readonly resourceId: string | null
+  readonly from: string
+  readonly to: string
+  readonly event: string
 }
 
 export interface Removed {
@@ -39,12 +63,19 @@ export const entryOf = (unit: Unit): Entry => ({
   isRung: false,
   reported: [],
   removed: [],
+  alarmed: [],
+  held: [],
+  latched: [],
+  signals: [],
+  rang: [],
 })
 
 export interface Moment {
   readonly nowMs: number
   /** Whoever makes a task due also pushes a ticket; a clock looks after this long, if that was lost. */
   readonly toldMs: number
+  /** What decides about alarms. */
+  readonly alarms: AlarmLogic
 }
 
 export const NOW = 'to_timestamp($2 / 1000.0)'
@@ -61,6 +92,7 @@ export class Table {
   /** One statement over many rows; $1 is the rows as JSON, $2 the moment. Nothing for no rows. */
   async rows(rows: readonly object[], sql: string, ...more: unknown[]): Promise<any[]> {
     if (rows.length === 0) return []
-    return (await this.#runner.query(sql, [JSON.stringify(rows), this.#moment.nowMs, ...more])).rows
+    const params = [JSON.stringify(rows), this.#moment.nowMs, ...more]
+    return (await this.#runner.query(prepared(sql), params)).rows
   }
 }

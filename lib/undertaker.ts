@@ -6,7 +6,7 @@ import type { Json } from './codec.ts'
 import type { Runner } from './database.ts'
 import { newToken } from './id.ts'
 import { type Entry, type Moment, NOW } from './table.ts'
-import type { NewRun, Origin, RunEnd, RunStop } from './unit.ts'
+import type { Author, NewRun, Origin, RunEnd, RunStop } from './unit.ts'
 
 /** An exit machine to be started, and the unit that stopped its run. */
 export interface ExitStart {
@@ -17,6 +17,8 @@ export interface ExitStart {
 export class Undertaker {
   readonly #runner: Runner
   readonly #moment: Moment
+  /** Runs that were stopped, or are stopping. */
+  readonly ended: ({ readonly taskId: string } & Author)[] = []
 
   constructor(runner: Runner, moment: Moment) {
     this.#runner = runner
@@ -69,7 +71,10 @@ export class Undertaker {
       stop.force ? { force: true } : null,
       stop.force ?? false,
     ])
-    await this.clearAway(rows.map(({ task_id }) => task_id))
+    const stopped = rows.map(({ task_id }) => task_id)
+    const { actor, reason } = stop
+    this.ended.push(...stopped.map((taskId) => ({ taskId, actor, reason })))
+    await this.clearAway(stopped)
     return rows.length
   }
 
@@ -83,6 +88,7 @@ export class Undertaker {
       unitId,
       JSON.stringify(stop.exits),
     ])
+    this.ended.push(...rows.map(({ id: taskId }) => ({ taskId, actor, reason })))
     return rows.map(({ name, step, state, context, origin, version }) => ({
       id: newToken(),
       resourceId,
@@ -153,7 +159,7 @@ const QUIT = `
     UPDATE dues d SET due_at = NULL, look_at = NULL, reason = 'stopping', wakes = wakes + 1
     FROM live WHERE d.task_id = live.id),
   unread AS (DELETE FROM events e USING live WHERE e.task_id = live.id AND consumed_at IS NULL)
-  SELECT live.name, live.step + 1 AS step, live.state, live.origin, live.version, x.snapshot->'context' AS context
+  SELECT live.id, live.name, live.step + 1 AS step, live.state, live.origin, live.version, x.snapshot->'context' AS context
   FROM live JOIN transitions x ON x.task_id = live.id AND x.step = live.rest_step`
 
 const END = `

@@ -1,13 +1,13 @@
 // A unit of work: everything one step changes, to be committed together or not at all.
 // Types only. The store's one door takes a list of these; a direct call of a user is a unit
 // without a fence, a tick's unit carries the fence it was claimed under.
+import type { AlarmResult, AlarmSignal } from './alarm.ts'
+import type { Author } from './author.ts'
 import type { Json } from './codec.ts'
+import type { Count, HoldSignal } from './hold.ts'
+import type { NewNotice, Severity } from './notice.ts'
 
-/** Who did it and why; every change carries them into the history. */
-export interface Author {
-  readonly actor: string
-  readonly reason: string | null
-}
+export type { Author } from './author.ts'
 
 /**
  * Live: `running`, `paused` by somebody, `panicked` by an error, `stranded` by a definition that cannot hold it,
@@ -49,6 +49,8 @@ export interface StepChange {
   readonly state: string
   readonly tries: Json | null
   readonly finished: boolean
+  /** Does it prove that whatever took processes down is over? */
+  readonly clears?: boolean
   /** The actors of this task that can be found by a system id: id, task and actor of each. */
   readonly system: Json | null
   /** The name of the task, when the run is stored under an old one and nothing knows it by that. */
@@ -107,6 +109,10 @@ export interface NewRun extends Author, Renamed {
   readonly evenStopped: boolean
   readonly origin: Origin | null
   readonly args: Json | null
+  /** From 0, which goes first, to 9; ordinary unless told. */
+  readonly rank?: number
+  /** The field of its resource that names the tenant, where tenants share. */
+  readonly tenant?: string
 }
 
 export interface NewEvent extends Author, Renamed {
@@ -181,13 +187,21 @@ export interface NewFailure {
   readonly id: string
   readonly resourceId: string
   readonly taskId: string
+  /** Of an attempt, the step its state began with; of a panic, the step of its line in the history. */
   readonly step: number
   readonly effect: string | null
   readonly attempt: number
   readonly class: string
   readonly code: string | null
   readonly message: string
+  readonly severity: Severity
+  readonly isRetryable: boolean
+  /** What whoever is called should do. */
+  readonly playbook: string | null
+  /** Stack, causes and context, without secrets. */
   readonly detail: Json | null
+  /** What the effect needed, if it said so. */
+  readonly dependency: string | null
 }
 
 /** Mail that no state accepted, for the history. */
@@ -223,6 +237,12 @@ export interface Unit {
   readonly marks?: readonly Mark[]
   readonly reports?: readonly Report[]
   readonly removes?: readonly Removal[]
+  readonly alarms?: readonly AlarmSignal[]
+  /** Resources whose rules are to be asked once all else is written. */
+  readonly watches?: readonly string[]
+  readonly notices?: readonly NewNotice[]
+  readonly holds?: readonly HoldSignal[]
+  readonly counts?: readonly Count[]
 }
 
 export type Outcome =
@@ -239,6 +259,10 @@ export type Outcome =
       readonly isRung: boolean
       /** How many reports changed something. */
       readonly reported: number
+      /** What became of the signals to alarms, in their order. */
+      readonly alarmed: readonly AlarmResult[]
+      /** Scopes that were shut or opened by this unit. */
+      readonly held: readonly string[]
     }
   /** Another worker holds the resource now: this one came too late. */
   | { readonly kind: 'fenced' }

@@ -2,7 +2,9 @@
 // Promise: what XState would quietly replace or restart is an error instead.
 import { isDeepStrictEqual } from 'node:util'
 import { actorLogic } from './blueprint.ts'
+import { holds } from './chart.ts'
 import { asError, fault } from './errors.ts'
+import { chartOf } from './machine-chart.ts'
 import type { AnyStateMachine } from './machine-type.ts'
 import type { Rest, StateValue } from './rest.ts'
 
@@ -69,6 +71,8 @@ function reviveHistory(machine: AnyStateMachine, history: Rest['history']): unkn
  * @throws STATE_CORRUPT when no machine could have written it
  */
 export function strayed(machine: AnyStateMachine, rest: Rest): string | null {
+  const chart = chartOf(machine)
+  if (chart && holds(chart, rest)) return null
   const isAtomic = Object.keys(machine.root.states).length === 0
   if (
     !(isAtomic || (isStateValue(rest.value) && !isEmpty(rest.value))) ||

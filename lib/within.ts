@@ -10,19 +10,18 @@ export const LATE = Symbol('late')
  * @param time whose milliseconds count
  * @throws whatever the promise rejects with in time
  */
-export async function within<T>(
-  time: Time,
-  ms: number,
-  promise: Promise<T>,
-): Promise<T | typeof LATE> {
-  const settled = new AbortController()
-  promise.catch(() => {})
-  try {
-    return await Promise.race([
-      promise,
-      time.sleep(ms, settled.signal).then((): typeof LATE => LATE),
-    ])
-  } finally {
-    settled.abort()
-  }
+export function within<T>(time: Time, ms: number, promise: Promise<T>): Promise<T | typeof LATE> {
+  return new Promise((resolve, reject) => {
+    const cancel = time.after(ms, () => resolve(LATE))
+    promise.then(
+      (value) => {
+        cancel()
+        resolve(value)
+      },
+      (thrown) => {
+        cancel()
+        reject(thrown)
+      },
+    )
+  })
 }

@@ -1,10 +1,10 @@
 // The worker: take a ticket, hold its resource, tick it, settle. The one place a ticket's fate is decided.
 // Promise: nothing a tick does or throws stops the worker; draining finishes what is in hand, and after
 // its grace aborts it, leaving every task where its last commit left it.
-import { setMaxListeners } from 'node:events'
-import type { Lease, Queue, Taker, Ticker, Ticket, Verdict } from './contract.ts'
+import type { Queue, Taker, Ticker, Ticket, Verdict } from './contract.ts'
 import { asError, fault } from './errors.ts'
 import type { Events } from './events.ts'
+import type { KeptLease } from './lease.ts'
 import type { Keeper } from './lock.ts'
 import type { Time } from './time.ts'
 import { LATE, within } from './within.ts'
@@ -23,13 +23,13 @@ export interface WorkerOptions {
 
 export class Worker {
   readonly #options: WorkerOptions
-  readonly #drained = new AbortController()
+  readonly #leases = new Set<KeptLease>()
+  #drained: Error | null = null
   #taker: Taker | null = null
   #inHand = 0
 
   constructor(options: WorkerOptions) {
     this.#options = options
-    setMaxListeners(0, this.#drained.signal)
   }
 
   async start(): Promise<void> {
@@ -46,7 +46,8 @@ export class Worker {
     const stopping = this.#taker.stop()
     this.#taker = null
     const isLate = (await within(time, graceMs, stopping)) === LATE
-    this.#drained.abort(fault('WORKER_DRAINING'))
+    this.#drained = fault('WORKER_DRAINING')
+    for (const lease of this.#leases) lease.recall(this.#drained)
     await stopping
     events.emit('worker.stopped', { reason: isLate ? 'grace ran out' : 'drained' })
   }
@@ -88,28 +89,22 @@ export class Worker {
       case 'done':
         if (await ticker.dueNow(resourceId)) await queue.push([ticket])
         return
+      case 'held':
+        return
       case 'failed':
         // The due entry stands: the clock brings the resource back when its ticket is overdue.
         return events.emit('tick.failed', { resourceId, error: verdict.error })
     }
   }
 
-  /** Ticks under a lease that also ends when draining has run out of patience. */
-  async #tick(resourceId: string, lease: Lease): Promise<Verdict> {
-    const ended = new AbortController()
-    setMaxListeners(0, ended.signal)
-    const causes = [lease.signal, this.#drained.signal]
-    const end = () => ended.abort(causes.find(({ aborted }) => aborted)?.reason)
-    for (const cause of causes) cause.addEventListener('abort', end)
-    if (causes.some(({ aborted }) => aborted)) end()
+  /** Ticks under a lease that is recalled when draining has run out of patience. */
+  async #tick(resourceId: string, lease: KeptLease): Promise<Verdict> {
+    this.#leases.add(lease)
+    if (this.#drained) lease.recall(this.#drained)
     try {
-      const { ticker } = this.#options
-      return await ticker.tick(resourceId, {
-        signal: ended.signal,
-        remainingMs: () => lease.remainingMs(),
-      })
+      return await this.#options.ticker.tick(resourceId, lease)
     } finally {
-      for (const cause of causes) cause.removeEventListener('abort', end)
+      this.#leases.delete(lease)
     }
   }
 }

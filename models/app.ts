@@ -9,27 +9,43 @@ import { Events } from '../lib/events.ts'
 import { namedId } from '../lib/id.ts'
 import { Store } from '../lib/store.ts'
 import { SystemTime, type Time } from '../lib/time.ts'
+import { Turnstile } from '../lib/turnstile.ts'
+import { Alarms } from './alarms.ts'
+import { type BreakerMap, Breakers } from './breakers.ts'
+import { Casebook, type FailureLine, type FailuresWanted } from './casebook.ts'
 import type { collect } from './collection.ts'
 import { Desk } from './desk.ts'
+import type { Explanation } from './explanations.ts'
 import type { Inputs } from './fields.ts'
 import { type Held, Resource, type ResourceClass } from './handle.ts'
 import { History } from './history.ts'
+import { Holds, type HoldTarget } from './holds.ts'
 import { Joiner } from './joiner.ts'
 import { Library } from './library.ts'
 import { Lookout } from './lookout.ts'
+import { Notices } from './notices.ts'
 import { type Owner, tableOf } from './owner.ts'
-import { attach, type Plugin } from './plugin.ts'
+import { Panics } from './panics.ts'
+import { attach, fit, type Plugin } from './plugin.ts'
 import { Registry } from './registry.ts'
+import { type AlarmsOptions, overdueOf, repeatsOf } from './repeats.ts'
 import { newResource, type RequestParts } from './requests.ts'
 import { Rooms } from './rooms.ts'
+import { type ShareMap, weightsOf } from './shares.ts'
 import { Staff } from './staff.ts'
-import type { Because, StartOptions, Transaction } from './verbs.ts'
+import type { Because, PauseOptions, StartOptions, Transaction } from './verbs.ts'
+import { Watchman } from './watchman.ts'
 
 /** What an app file exports: everything but where it runs. */
 export interface AppDefinition {
   readonly resources: readonly ResourceClass[]
   readonly plugins?: readonly Plugin[]
   readonly name?: string
+  /** When the breakers of dependencies shut; see docs/holds.md. */
+  readonly breakers?: BreakerMap
+  readonly alarms?: AlarmsOptions
+  /** How kinds and tenants share the clock, by weight; see docs/queues.md. */
+  readonly shares?: ShareMap
 }
 
 /** Declares an app. Default-export it, and the CLI and the bins find it. */
@@ -59,7 +75,14 @@ export class App {
   readonly registry: Registry
   readonly rooms: Rooms
   readonly history: History
+  readonly alarms: Alarms
+  /** The runs that are parked. */
+  readonly panics: Panics
+  readonly notices: Notices
   readonly store: Store
+  readonly breakers: Breakers
+  /** What is held, and why; pauses and breakers by hand. */
+  readonly holds: Holds
   readonly #sealer: Sealer
   readonly #library: Library
   readonly #desk: Desk
@@ -67,6 +90,7 @@ export class App {
   readonly #requests: RequestParts
   readonly #staff: Staff
   readonly #detach: () => void
+  readonly #turnstile: Turnstile
 
   private constructor(
     rooms: Rooms,
@@ -74,30 +98,36 @@ export class App {
     parts: { time: Time; events: Events; registry: Registry; plugins: readonly Plugin[] },
   ) {
     this.rooms = rooms
+    this.#turnstile = new Turnstile({ ...parts, queue: rooms.queue })
     this.events = parts.events
     this.#detach = attach(parts.plugins, parts.events)
     this.registry = parts.registry
+    this.breakers = new Breakers(options.breakers ?? {}, parts.registry)
     const { keyring, database, config } = rooms
     this.#sealer = {
       seal: (text) => keyring.seal('fields', text, parts.time.now()),
       open: (sealed) => keyring.open('fields', sealed, parts.time.now()),
     }
-    this.store = new Store({
-      database,
-      time: parts.time,
-      events: parts.events,
-      toldMs: config.toldMs,
-    })
     this.history = new History(database.knex, parts.registry)
     const requests = { time: parts.time, sealer: this.#sealer, actor: options.actor ?? 'app' }
+    const alarms = new Watchman({ ...parts, requests, repeats: repeatsOf(options.alarms) })
+    const { toldMs, queue } = config
+    const weightOf = weightsOf(options.shares, parts.registry)
+    this.store = new Store({ ...parts, database, toldMs, alarms, queue, weightOf })
     const push = (tickets: readonly Ticket[]) => this.#push(tickets)
     this.#requests = requests
     const { knex } = database
     const { store } = this
-    this.#lookout = new Lookout({ ...parts, knex, sealer: this.#sealer })
-    const rest = { lookout: this.#lookout, joiner: new Joiner({ database, time: parts.time }) }
+    this.#lookout = new Lookout({ ...parts, knex, sealer: this.#sealer, queue })
+    const rest = {
+      lookout: this.#lookout,
+      joiner: new Joiner({ database, time: parts.time, alarms }),
+    }
     this.#desk = new Desk({ ...parts, store, knex, requests, push, ...rest })
     const { registry } = parts
+    this.alarms = new Alarms({ knex, registry: parts.registry, requests, verbs: this.#desk })
+    this.panics = new Panics({ ...parts, knex, verbs: this.#desk })
+    this.notices = new Notices({ database, time: parts.time })
     this.#library = new Library({
       knex: database.knex,
       registry,
@@ -111,9 +141,13 @@ export class App {
       requests,
       desk: this.#desk,
       library: this.#library,
+      notices: this.notices,
+      overdueMs: overdueOf(options.alarms),
       push,
     }
-    this.#staff = new Staff({ ...parts, ...shared })
+    const { breakers } = this
+    this.holds = new Holds({ ...parts, knex, requests, desk: this.#desk, store, breakers, push })
+    this.#staff = new Staff({ ...parts, ...shared, breakers, porter: store.porter })
   }
 
   /** Opens the house. @throws whatever Rooms.open and Registry throw */
@@ -125,12 +159,18 @@ export class App {
       ...options.resources,
       ...plugins.flatMap(({ resources = [] }) => resources),
     ])
+    fit(plugins, registry)
     let app: App | null = null
     const { config, migrate = false, embedded } = options
     const onBlind = () => void app?.stopWorker()
     const migrations = plugins.flatMap(({ migrations = [] }) => migrations)
     const rooms = await Rooms.open({ config, time, events, migrate, embedded, onBlind, migrations })
-    app = new App(rooms, options, { time, events, registry, plugins })
+    try {
+      app = new App(rooms, options, { time, events, registry, plugins })
+    } catch (refused) {
+      await rooms.close()
+      throw refused
+    }
     return app
   }
 
@@ -189,6 +229,32 @@ export class App {
     return this.#library.find(shape)
   }
 
+  /**
+   * Why a task does not move, from what is stored, a resource that is gone included.
+   * @param kind a class, or the name of a type
+   * @param task the most telling one unless told
+   * @throws RESOURCE_KIND_UNKNOWN, RESOURCE_UNKNOWN, TASK_UNKNOWN
+   */
+  async explain(kind: ResourceClass | string, id: string, task?: string): Promise<Explanation> {
+    const found = typeof kind === 'string' ? this.registry.find(kind) : this.registry.of(kind)
+    return this.#lookout.explain(found, id, task ?? null)
+  }
+
+  /** Failed attempts and panics, the latest last. */
+  failures(wanted: FailuresWanted = {}): Promise<FailureLine[]> {
+    return new Casebook(this.rooms.database.knex, this.registry).failures(wanted)
+  }
+
+  /** Holds a resource, a task of a kind or the queue; false when that was paused already. See docs/holds.md. */
+  pause(what: HoldTarget, options: PauseOptions = {}): Promise<boolean> {
+    return this.holds.pause(what, options)
+  }
+
+  /** Lets it go on; false when it was not paused. */
+  resume(what: HoldTarget, because: Because = {}): Promise<boolean> {
+    return this.holds.resume(what, because)
+  }
+
   /** Starts a clock in this process. */
   startClock(): void {
     this.#staff.startClock()
@@ -225,7 +291,7 @@ export class App {
   }
 
   async #push(tickets: readonly Ticket[]): Promise<void> {
-    await this.rooms.queue.push(tickets).catch((thrown) => {
+    await this.#turnstile.push(tickets).catch((thrown) => {
       this.events.emit('queue.failed', { error: asError(thrown) })
     })
   }

@@ -5,30 +5,38 @@ import type { Bell } from '../lib/bell.ts'
 import type { StoredEvent, StoredTask } from '../lib/claim.ts'
 import type { ErrorCode } from '../lib/errors.ts'
 import type { MachineEvent, Rest } from '../lib/machine.ts'
+import type { Unit } from '../lib/unit.ts'
 import type { Cause } from './cause.ts'
+import type { Errand } from './errand.ts'
 import { Errands } from './errands.ts'
 import type { TaskDefinition } from './kind.ts'
 import { LiveActors } from './live.ts'
+import { Pardon } from './poison.ts'
 import type { Round } from './round.ts'
 
 export class Crew {
   readonly errands: Errands
   readonly #live: LiveActors
+  readonly #pardon: Pardon
+  #rest: Rest | null = null
 
   constructor(round: Round, stored: StoredTask, definition: TaskDefinition, bell: Bell) {
     this.errands = new Errands(round, stored, definition, bell)
     this.#live = new LiveActors(round, definition, bell)
+    this.#pardon = new Pardon(round.time, stored, definition.machine)
   }
 
   /** How many are at work, or have come back with something. */
   get running(): number {
-    return this.errands.running + this.#live.running
+    return this.errands.running + (this.errands.ended() ? 1 : 0) + this.#live.running
   }
 
-  /** Sends off whom the rest asks for, calls back whom it does not. */
-  launch(rest: Rest): void {
-    this.errands.launch(rest)
-    this.#live.launch(rest)
+  /** Sends off whom the rest asks for, calls back whom it does not. @param isStopped nobody is sent off any more */
+  launch(rest: Rest, isStopped = false): void {
+    this.#rest = rest
+    this.errands.launch(rest, isStopped)
+    if (isStopped) this.#live.stop()
+    else this.#live.launch(rest)
   }
 
   /** What each has to say first. */
@@ -41,6 +49,11 @@ export class Crew {
   heard(cause: Cause): void {
     if (cause.kind === 'effect') this.errands.forget(cause.errand)
     else this.#live.heard(cause)
+  }
+
+  /** The change, with what it proves about a task over which processes died. @param rest where it leads, if elsewhere */
+  clears<C extends Pick<Unit, 'step'>>(change: C, rest = this.#rest, done?: Errand): C {
+    return this.#pardon.on(change, rest, done)
   }
 
   tell(to: Address, event: MachineEvent): void {

@@ -3,6 +3,7 @@
 import { isMachine } from '../lib/blueprint.ts'
 import type { Duration } from '../lib/duration.ts'
 import type { AnyStateMachine, Rest } from '../lib/machine.ts'
+import type { BreakerOptions } from './rating.ts'
 
 /** What a snapshot of the version it is named by becomes in the next. */
 export type Migrations = Readonly<Record<string, (rest: Rest) => Partial<Rest>>>
@@ -75,6 +76,21 @@ export interface TaskOptions extends Repetition, Conditions {
     readonly after: Duration
     readonly each?: (run: EndedRun) => void | Promise<void>
   }
+  /** Panics, and effects that failed for the last time, shut it for every resource of the kind; docs/holds.md. */
+  readonly breaker?: BreakerOptions
+  /** From 0, which goes first, to 9; 5 unless told. It orders what is due of one kind, or one tenant; docs/queues.md. */
+  readonly priority?: number
+  /** How many runs may be in hand at once, or begin within a period, by key; the others wait; docs/queues.md. */
+  readonly limit?: LimitOptions
+}
+
+export interface LimitOptions {
+  /** Runs whose keys are the same share the limit; all runs of the task do without it. It answers at once. */
+  readonly key?: (resource: any) => string
+  /** How many of them workers have in hand at once. A run that waits for a timer or an event is in nobody's hand. */
+  readonly concurrency?: number
+  /** How many of them begin within any such period. */
+  readonly rate?: { readonly count: number; readonly per: Duration }
 }
 
 /** What an exit machine is started with. */

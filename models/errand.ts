@@ -5,7 +5,8 @@ import { decode } from '../lib/codec.ts'
 import { Again, type Runnable, type Work } from '../lib/effect.ts'
 import { asError } from '../lib/errors.ts'
 import type { Actor } from '../lib/rest.ts'
-import type { Desktop } from './change.ts'
+import { turn } from '../lib/time.ts'
+import type { Desktop } from './desktop.ts'
 import type { Trial } from './memory.ts'
 import { Report } from './report.ts'
 import type { Round } from './round.ts'
@@ -33,7 +34,6 @@ export class Errand {
   readonly trial: Trial
   readonly runnable: Runnable
   readonly desktop: Desktop
-  readonly report: Report
   /** The same on every attempt of this incarnation; a later round of `again` is work of its own. */
   readonly key: string
   /** When the first attempt could have begun, in milliseconds since 1970. */
@@ -43,14 +43,18 @@ export class Errand {
   /** The trial that follows; null when the ending counts, or is still to come. */
   next: Trial | null = null
   readonly startedAt: number
-  readonly #controller = new AbortController()
-  readonly #round: Round
-  readonly #onEnd: (errand: Errand) => void
-  readonly #watch: Watch
-  readonly #onLost: () => void
+  readonly #options: ErrandOptions
+  #report: Report | null = null
+  #watch: Watch | null = null
+  /** Made when somebody asks for the signal. */
+  #controller: AbortController | null = null
+  /** Why nobody wants the answer any more. */
+  #why: Error | null = null
 
-  constructor({ round, taskId, effect, runnable, trial, onEnd, onReport }: ErrandOptions) {
-    const { time, lease } = round
+  constructor(options: ErrandOptions) {
+    const { round, taskId, effect, runnable, trial } = options
+    const { time } = round
+    this.#options = options
     this.effect = effect
     this.trial = trial
     this.runnable = runnable
@@ -58,53 +62,68 @@ export class Errand {
     this.key = `${taskId}:${effect.armedAt}:${effect.keyId ?? effect.id}${trial.round > 0 ? `:${trial.round}` : ''}`
     this.startedAt = time.monotonic()
     this.since = trial.since ?? time.now()
-    this.report = new Report(time, onReport)
-    this.#round = round
-    this.#onEnd = onEnd
-    this.#watch = new Watch({
-      time,
-      effect: effect.id,
-      policy: runnable.policy,
-      since: this.since,
-      onLate: (error) => this.#end({ kind: 'error', error }),
-    })
-    this.#onLost = () => this.cancel(lease.signal.reason)
-    lease.signal.addEventListener('abort', this.#onLost, { once: true })
+    round.errands.add(this)
     void this.#run()
+  }
+
+  /** How far it says it is; null while it has said nothing. */
+  get report(): Report | null {
+    return this.#report
   }
 
   /** Nobody wants the answer any more. */
   cancel(why: Error): void {
     this.#close()
-    this.#controller.abort(why)
+    if (this.#why) return
+    this.#why = why
+    this.#controller?.abort(why)
   }
 
   async #run(): Promise<void> {
     // Nothing ends before whoever sent it off knows it.
     await null
-    if (this.#controller.signal.aborted || !this.#watch.look()) return
+    // Without a limit that may be over already, work that is done in no time needs no timer.
+    if (this.#why || (this.runnable.policy.withinMs !== null && !this.#guarded.look())) return
+    if (!this.#watch) lasting(this)
     this.#end(await this.#work())
   }
 
+  /** It lasts: its limits are watched from now on. */
+  guard(): void {
+    if (!this.ending && !this.#why && !this.#watch) this.#guarded.look()
+  }
+
+  get #guarded(): Watch {
+    this.#watch ??= new Watch({
+      time: this.#options.round.time,
+      effect: this.effect.id,
+      policy: this.runnable.policy,
+      since: this.since,
+      startedAt: this.startedAt,
+      onLate: (error) => this.#end({ kind: 'error', error }),
+    })
+    return this.#watch
+  }
+
   #end(ending: Ending): void {
-    if (this.ending || this.#controller.signal.aborted) return
+    if (this.ending || this.#why) return
     this.ending = ending
-    this.endedAt = this.#round.time.now()
+    this.endedAt = this.#options.round.time.now()
     if (ending.kind === 'error') this.cancel(asError(ending.error))
-    this.#close()
-    this.#onEnd(this)
+    else this.#close()
+    this.#options.onEnd(this)
   }
 
   #close(): void {
-    this.#watch.stop()
-    this.report.end()
-    this.#round.lease.signal.removeEventListener('abort', this.#onLost)
+    this.#watch?.stop()
+    this.#report?.end()
+    this.#options.round.errands.delete(this)
   }
 
   async #work(): Promise<Ending> {
     try {
       const output = await this.runnable.run(this.#handed())
-      await this.desktop.outbox.check()
+      if (this.desktop.isWrittenOn) await this.desktop.check()
       if (output instanceof Again) return { kind: 'again', afterMs: output.afterMs }
       return { kind: 'output', output }
     } catch (error) {
@@ -112,23 +131,54 @@ export class Errand {
     }
   }
 
+  /** Its parts are made when they are asked for: few effects want them all. */
   #handed(): Work & Record<string, unknown> {
+    const errand = this
     const { attempt, progress } = this.trial
     return {
-      resource: this.desktop.resource,
       input: this.effect.input,
       key: this.key,
       attempt,
-      signal: this.#controller.signal,
-      lastProgress: progress === undefined ? undefined : decode(structuredClone(progress)),
-      progress: (value) => {
-        this.#watch.heard()
-        this.report.say(value)
+      get resource() {
+        return errand.desktop.resource
       },
-      heartbeat: () => this.#watch.heard(),
+      get signal() {
+        return errand.#signal
+      },
+      lastProgress: progress === undefined ? undefined : decode(structuredClone(progress)),
+      progress: (value) => errand.#told(value),
+      heartbeat: () => errand.#watch?.heard(),
       again: (after) => new Again(after),
-      now: () => this.#round.time.now(),
-      note: (text) => this.desktop.outbox.note(text),
+      now: () => errand.#options.round.time.now(),
+      note: (text) => errand.desktop.outbox.note(text),
     }
   }
+
+  get #signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#why) this.#controller.abort(this.#why)
+    return this.#controller.signal
+  }
+
+  #told(value: unknown): void {
+    const { round, onReport } = this.#options
+    this.#watch?.heard()
+    this.#report ??= new Report(round.time, onReport)
+    if (this.ending || this.#why) this.#report.end()
+    this.#report.say(value)
+  }
+}
+
+/** Errands that began in this turn of the event loop: few of them are there still when it is over. */
+let fresh: Errand[] = []
+
+function lasting(errand: Errand): void {
+  if (fresh.length === 0) void turn().then(look)
+  fresh.push(errand)
+}
+
+function look(): void {
+  const begun = fresh
+  fresh = []
+  for (const errand of begun) errand.guard()
 }

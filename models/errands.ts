@@ -7,10 +7,12 @@ import { actorLogic } from '../lib/blueprint.ts'
 import type { StoredTask } from '../lib/claim.ts'
 import { type EffectPolicy, type Runnable, runnableOf } from '../lib/effect.ts'
 import { asError, type ErrorCode, fault } from '../lib/errors.ts'
+import type { Scope } from '../lib/hold.ts'
 import type { PendingEffect, Rest } from '../lib/machine.ts'
 import { livesBy } from '../lib/machine-live.ts'
 import { type Actor, effectsOf } from '../lib/rest.ts'
 import { isRetryable, NonRetryableError, retryAfterOf } from '../lib/retry.ts'
+import type { Stand } from './barrier.ts'
 import type { Change } from './change.ts'
 import { type Ending, Errand } from './errand.ts'
 import type { TaskDefinition } from './kind.ts'
@@ -35,7 +37,11 @@ export class Errands {
   readonly #definition: TaskDefinition
   readonly #bell: Bell
   readonly #under = new Map<string, Errand>()
+  #launched: Rest | null = null
   #trials: Trials
+  #asking = 0
+  /** What kept the asking from being answered. */
+  #unanswered: Error | null = null
 
   constructor(round: Round, stored: StoredTask, definition: TaskDefinition, bell: Bell) {
     this.#round = round
@@ -45,13 +51,18 @@ export class Errands {
     this.#trials = (stored.tries ?? {}) as Trials
   }
 
-  /** Errands that have not ended. */
+  /** Errands that have not ended, and those that ask whether they may begin. */
   get running(): number {
-    return [...this.#under.values()].filter(({ ending }) => ending === null).length
+    let running = this.#asking
+    for (const { ending } of this.#under.values()) if (ending === null) running += 1
+    return running
   }
 
   /** Sends off every pending effect whose time has come; calls back those nobody waits for. */
-  launch(rest: Rest): void {
+  launch(rest: Rest, isStopped = false): void {
+    if (this.#unanswered) throw this.#unanswered
+    // All that this rest asks for is under way.
+    if (rest === this.#launched) return
     const { machine } = this.#definition
     const effects = effectsOf(rest).filter(({ src }) => !livesBy(machine, src))
     const wanted = new Set(effects.map(incarnation))
@@ -63,30 +74,31 @@ export class Errands {
     const now = this.#round.time.now()
     for (const effect of effects) {
       const trial = this.#trialOf(effect)
-      if (!this.#under.has(incarnation(effect)) && (trial.at ?? 0) <= now) this.#send(effect, trial)
+      if (isStopped || this.#under.has(incarnation(effect)) || (trial.at ?? 0) > now) continue
+      if (this.#mayPass(effect)) this.#send(effect, trial)
     }
+    this.#launched = this.#under.size === effects.length ? rest : null
   }
 
   /** The first errand that has ended, if any. */
   ended(): Errand | null {
-    return [...this.#under.values()].find(({ ending }) => ending !== null) ?? null
+    for (const errand of this.#under.values()) if (errand.ending !== null) return errand
+    return null
   }
 
   /** The errand's ending was used, or is to be had again. */
   forget({ effect }: Errand): void {
+    this.#launched = null
     this.#under.delete(incarnation(effect))
   }
 
   /** Until an errand ends, somebody rings, or the next timer is due. */
   async wait(untilAt: number | null): Promise<void> {
-    const woken = new AbortController()
-    const heard = this.#bell.heard().finally(() => woken.abort())
-    if (untilAt === null) return heard
-    await Promise.race([
-      heard,
-      this.#round.time.sleep(untilAt - this.#round.time.now(), woken.signal),
-    ])
-    woken.abort()
+    if (untilAt === null) return this.#bell.heard()
+    const { time } = this.#round
+    const cancel = time.after(untilAt - time.now(), () => this.#bell.ring())
+    await this.#bell.heard()
+    cancel()
   }
 
   /** The turn is over: nothing it began is waited for. @param over why, as far as the turn knows */
@@ -115,14 +127,15 @@ export class Errands {
 
   /** Has an errand something to say of its progress that is to be written now? */
   get hasReport(): boolean {
-    return [...this.#under.values()].some(({ report }) => report.isDue)
+    for (const { report } of this.#under.values()) if (report?.isDue) return true
+    return false
   }
 
   /** Commits how far the errands are: no step, and nothing is due by it. */
   async report(noting: (trials: Trials | null) => Change): Promise<void> {
-    const told = [...this.#under.values()].filter(({ report }) => report.isDue)
+    const told = [...this.#under.values()].filter(({ report }) => report?.isDue)
     const { trials } = this
-    for (const { report } of told) report.writing()
+    for (const { report } of told) report?.writing()
     await this.#round.commit(noting(trials))
     this.stored(trials)
     for (const errand of told)
@@ -146,6 +159,36 @@ export class Errands {
     return trials?.[incarnation(effect)]?.at ?? null
   }
 
+  /** What the effect needs is held: it waits for that, and this is no attempt. Null when it may go, or is under way. */
+  heldBy(effect: PendingEffect): Stand | null {
+    const { dependency } = this.#runnable(effect).policy
+    const isUnderWay = this.#under.get(incarnation(effect))?.ending === null
+    if (dependency === undefined || isUnderWay) return null
+    const passage = this.#round.barrier.passage([`dependency:${dependency}`])
+    return passage === 'trial' ? null : passage
+  }
+
+  /** Whoever comes to a breaker on trial asks first, and hears by the bell. */
+  #mayPass(effect: PendingEffect): boolean {
+    const { dependency, timeoutMs } = this.#runnable(effect).policy
+    if (dependency === undefined) return true
+    const { barrier } = this.#round
+    const scope: Scope = `dependency:${dependency}`
+    const passage = barrier.passage([scope])
+    if (passage === null) barrier.sent(scope)
+    if (passage !== 'trial') return passage === null
+    this.#asking += 1
+    const answered = () => {
+      this.#asking -= 1
+      this.#bell.ring()
+    }
+    barrier.ask(scope, timeoutMs).then(answered, (thrown) => {
+      this.#unanswered = asError(thrown)
+      answered()
+    })
+    return false
+  }
+
   #trialOf(effect: PendingEffect): Trial {
     return this.#trials[incarnation(effect)] ?? FIRST
   }
@@ -155,7 +198,7 @@ export class Errands {
     const name = incarnation(effect)
     const stored = this.#trials[name]
     const errand = this.#under.get(name)
-    const progress = errand?.report.latest ?? stored?.progress
+    const progress = errand?.report?.latest ?? stored?.progress
     const { withinMs } = this.#runnable(effect).policy
     const since =
       withinMs === null ? undefined : (stored?.since ?? errand?.since ?? this.#round.time.now())
@@ -172,7 +215,7 @@ export class Errands {
   #following({ ending, trial, runnable, since, report }: Errand): Trial | null {
     const now = this.#round.time.now()
     const { policy } = runnable
-    const latest = report.latest ?? trial.progress
+    const latest = report?.latest ?? trial.progress
     const progress = latest === undefined ? {} : { progress: latest }
     const counted = (at: number) => (policy.withinMs === null ? {} : { since: at })
     if (ending?.kind === 'again') {
@@ -202,7 +245,8 @@ export class Errands {
       },
     })
     this.#under.set(incarnation(effect), errand)
-    this.#round.parts.events.emit('effect.started', this.#naming(errand))
+    const { events } = this.#round.parts
+    if (events.isHeard('effect.started')) events.emit('effect.started', this.#naming(errand))
   }
 
   #runnable({ src }: PendingEffect): Runnable {
@@ -223,6 +267,7 @@ export class Errands {
       taskId: this.#taskId,
       task,
       effect: effect.id,
+      source: effect.src,
       key,
       attempt: trial.attempt,
     }
@@ -230,13 +275,13 @@ export class Errands {
 
   #tellEnd(errand: Errand, ending: Ending): void {
     const { events, time } = this.#round.parts
-    const naming = this.#naming(errand)
     if (ending.kind !== 'error') {
+      if (!events.isHeard('effect.done')) return
       const elapsedMs = Math.round(time.monotonic() - errand.startedAt)
-      events.emit('effect.done', { ...naming, elapsedMs })
+      events.emit('effect.done', { ...this.#naming(errand), elapsedMs })
       return
     }
     const isLast = errand.next === null
-    events.emit('effect.failed', { ...naming, isLast, error: asError(ending.error) })
+    events.emit('effect.failed', { ...this.#naming(errand), isLast, error: asError(ending.error) })
   }
 }

@@ -3,16 +3,23 @@
 // A resource that is printed or turned to JSON shows no secret.
 import { inspect } from 'node:util'
 import type { AnyStateMachine } from '../lib/machine.ts'
+import type { Labels } from '../lib/notice.ts'
+import type { RuleMap } from './alarm-rule.ts'
+import { Alarming, BACKING } from './alarming.ts'
 import { type Availability, type AvailabilityStatus, availabilityOf } from './availability.ts'
 import type { Declaration, MachineOf } from './declared.ts'
+import type { Explanation } from './explanations.ts'
 import type { Field, FieldMap, Inputs, Values } from './fields.ts'
-import { type Kind, LIFE, type ResourceShape, type TaskMap } from './kind.ts'
+import { type Kind, LIFE } from './kind.ts'
 import { DELETING, life } from './life.ts'
+import type { QuotaOptions } from './quota.ts'
+import type { ResourceShape, TaskMap } from './shape.ts'
 import { TaskHandle } from './task-handle.ts'
 import type {
   Because,
   DeleteOptions,
   EventInput,
+  PauseOptions,
   Remains,
   SendOptions,
   StopOptions,
@@ -47,26 +54,34 @@ export interface Backing {
   offspring(): Promise<Resource[]>
 }
 
-/** Where a held resource keeps its backing. */
-export const BACKING = Symbol('escapement.backing')
+export { BACKING } from './alarming.ts'
 
 /** The base of every resource class. Subclass it and give it `static fields` and `static tasks`. */
-export class Resource {
+export class Resource extends Alarming {
   /** The name of the type in tables, CLI and API; the class name unless given. */
   static kind?: string
   /** Names the type had before; rows stored under them are resources of this class. */
   static was?: readonly string[]
   static fields: FieldMap = {}
   static tasks: TaskMap = {}
+  /** Alarms that open and close by a rule: `{ unreachable: alarm({ when, for, severity }) }`. */
+  static alarms: RuleMap = {}
+  /** Texts that go with every alarm and notice about such a resource, to route and to group by. */
+  static labels: Labels = {}
+  /** The field that names whose resource it is: tenants share the work fairly; docs/queues.md. */
+  static tenant?: string
+  /** What each resource may use in a period: `{ steps: 100, ms: 500, per: '1s' }`; docs/queues.md. */
+  static quota?: QuotaOptions
   /** The life cycle: a machine over `starting`, `running`, `stopping`, `restarting`, `deleting`. Replace it at will. */
   static life: AnyStateMachine = life
   /** Runs when a resource is deleted and its tasks have stopped, before its row goes; input: an `ExitInput`. */
   static exit?: AnyStateMachine
 
-  readonly [BACKING]: Backing
+  declare readonly [BACKING]: Backing
 
   /** Made by the house; use `app.create` or `app.get`. */
   constructor(backing: Backing) {
+    super()
     this[BACKING] = backing
   }
 
@@ -120,6 +135,14 @@ export class Resource {
   delete(options: DeleteOptions = {}): Promise<void> {
     const { verbs, kind, id } = this[BACKING]
     return verbs.delete(kind, id, options)
+  }
+
+  /** Holds all its tasks until `resume`, or for as long as told; see docs/holds.md. False when it was paused already. */
+  pause(options: PauseOptions = {}): Promise<boolean> {
+    return this[BACKING].verbs.hold(this.id, options)
+  }
+  resume(because: Because = {}): Promise<boolean> {
+    return this[BACKING].verbs.release(this.id, because)
   }
 
   /** What was last said of it: whether it can be reached and used, since when, and why. */
@@ -180,6 +203,12 @@ export class Resource {
   /** The resources of a class that belong to this one. Inside a step their verbs are part of its commit. */
   children<C extends ResourceClass>(shape: C): Many<C> {
     return this[BACKING].children(shape)
+  }
+
+  /** Why a task of it does not move, with the evidence; unless told, the most telling of them. */
+  explain(task?: string): Promise<Explanation> {
+    const { verbs, kind, id } = this[BACKING]
+    return verbs.explain(kind, id, task ?? null)
   }
 
   /** The fields as plain data, secrets masked. */
@@ -246,46 +275,3 @@ export interface ManyTasks {
  */
 export type Self<F extends FieldMap, T extends string = never> = Resource &
   Values<F> & { readonly [K in T]: TaskHandle }
-
-/** The handle of any task of a held resource by its name, the life and spawned runs too. @throws TASK_UNKNOWN */
-export function taskOf(held: Resource, name: string): TaskHandle {
-  const backing = held[BACKING]
-  return new TaskHandle(backing, backing.kind.runName(name))
-}
-
-const dressed = new WeakSet<object>()
-
-/** Makes an instance of a kind on a backing; its class is given its field and task properties once. */
-export function hold<C extends ResourceClass = ResourceClass>(backing: Backing): Held<C> {
-  const { kind } = backing
-  const shape = kind.shape as ResourceClass
-  if (!dressed.has(shape)) {
-    dressed.add(shape)
-    for (const name of kind.fields.names)
-      Object.defineProperty(shape.prototype, name, fieldProperty(name))
-    for (const name of kind.taskNames)
-      Object.defineProperty(shape.prototype, name, taskProperty(name))
-  }
-  return new shape(backing) as Held<C>
-}
-
-function fieldProperty(name: string): PropertyDescriptor & ThisType<Resource> {
-  return {
-    configurable: true,
-    get() {
-      return this[BACKING].read(name)
-    },
-    set(value) {
-      this[BACKING].write(name, value)
-    },
-  }
-}
-
-function taskProperty(name: string): PropertyDescriptor & ThisType<Resource> {
-  return {
-    configurable: true,
-    get() {
-      return new TaskHandle(this[BACKING], name)
-    },
-  }
-}

@@ -1,6 +1,7 @@
 // The history: what was committed, as users read it. Reads only.
 import { decode, type Sealer } from '../lib/codec.ts'
 import type { Knex } from '../lib/database.ts'
+import { Casebook, type FailureLine } from './casebook.ts'
 import type { Kind } from './kind.ts'
 import type { Registry } from './registry.ts'
 
@@ -19,19 +20,6 @@ export interface HistoryLine {
   readonly at: number
 }
 
-/** One failed attempt or panic. */
-export interface FailureLine {
-  readonly task: string
-  readonly taskId: string
-  readonly step: number
-  readonly effect: string | null
-  readonly attempt: number
-  readonly class: string
-  readonly code: string | null
-  readonly message: string
-  readonly at: number
-}
-
 export interface HistoryOptions {
   /** Only this task. */
   readonly task?: string
@@ -39,6 +27,13 @@ export interface HistoryOptions {
   readonly limit?: number
   /** With `task`: also the mail its states did not accept. Without one, it is always told. */
   readonly ignored?: boolean
+}
+
+/** Where the history of a run begins. */
+export interface Beginning {
+  readonly task: string
+  readonly taskId: string
+  readonly step: number
 }
 
 const MOST = 10_000
@@ -99,31 +94,26 @@ export class History {
       .map(({ nth: _, ...line }) => ({ ...line, task: kind?.today(line.task) ?? line.task }))
   }
 
-  /** The failures of a resource's tasks, oldest first. */
-  async failures(
-    resourceId: string,
-    { task, limit = 100 }: HistoryOptions = {},
-  ): Promise<FailureLine[]> {
-    const query = this.#knex('failures')
-      .join('tasks', 'tasks.id', 'failures.task_id')
-      .where('failures.resource_id', resourceId)
-      .orderBy('at', 'desc')
-      .limit(Math.min(limit, MOST))
-      .select(
-        'tasks.name as task',
-        'task_id as taskId',
-        'failures.step',
-        'effect',
-        'attempt',
-        'class',
-        'code',
-        'message',
-        'at',
-      )
+  /** Runs of a resource whose history does not begin with their first step any more, and where it begins. */
+  async beginnings(resourceId: string): Promise<Beginning[]> {
+    const { rows } = await this.#knex.raw(
+      `SELECT t.id AS "taskId", t.name AS task, x.step FROM tasks t, LATERAL (
+         SELECT step FROM transitions WHERE task_id = t.id ORDER BY step LIMIT 1) x
+       WHERE t.resource_id = :resourceId AND x.step > 0 ORDER BY t.started_at, t.id LIMIT :most`,
+      { resourceId, most: MOST },
+    )
     const kind = await this.#kindOf(resourceId)
-    if (task !== undefined) query.whereIn('tasks.name', namesOf(kind, task))
-    const lines: FailureLine[] = await query
-    return lines.reverse().map((line) => ({ ...line, task: kind?.today(line.task) ?? line.task }))
+    return rows.map((row: Beginning) => ({ ...row, task: kind?.today(row.task) ?? row.task }))
+  }
+
+  /** The failures of a resource's tasks, oldest first. */
+  async failures(resourceId: string, { task, limit }: HistoryOptions = {}): Promise<FailureLine[]> {
+    const casebook = new Casebook(this.#knex, this.#registry)
+    return casebook.failures({
+      resourceId,
+      ...(task !== undefined && { task }),
+      ...(limit !== undefined && { limit }),
+    })
   }
 
   /** The output of the latest finished run of a task; undefined when there is none. Secrets come as Secret. */

@@ -1,6 +1,7 @@
 // The joiner: a change that is part of the user's own transaction.
 // Promise: what the user takes back was never there; a clock finds what they commit at its next beat, since nobody
 // can tell when that is.
+import type { AlarmLogic } from '../lib/alarm.ts'
 import type { Database, Runner } from '../lib/database.ts'
 import { fault } from '../lib/errors.ts'
 import { newId } from '../lib/id.ts'
@@ -12,6 +13,7 @@ import type { Started, Target, Transaction } from './verbs.ts'
 export interface JoinerParts {
   readonly database: Database
   readonly time: Time
+  readonly alarms: AlarmLogic
 }
 
 export class Joiner {
@@ -54,9 +56,9 @@ export class Joiner {
     runner: Runner,
     parts: Pick<Unit, 'creates' | 'starts'>,
   ): Promise<readonly string[]> {
-    const { time } = this.#parts
+    const { time, alarms } = this.#parts
     const unit = { id: newId(time), ...parts }
-    const { entries } = await write(runner, [unit], { nowMs: time.now(), toldMs: 0 })
+    const { entries } = await write(runner, [unit], { nowMs: time.now(), toldMs: 0, alarms })
     return entries[0]?.started ?? []
   }
 }

@@ -123,6 +123,7 @@ export class Kin {
       task: address.task,
       version: (isMachine(logic) && logic.version) || '1',
       evenStopped: rootOf(address.task) === LIFE,
+      ...this.#round.kind.laneOf(address.task),
       origin: { src: [...(this.#stored.origin?.src ?? []), src], id, sync: sync ?? false },
       args:
         input === undefined

@@ -7,28 +7,19 @@ import { asError, fault } from '../lib/errors.ts'
 import { lint } from '../lib/lint.ts'
 import type { AnyStateMachine } from '../lib/machine.ts'
 import { withCadence } from '../lib/machine-cadence.ts'
-import type { ExitRule, Origin } from '../lib/unit.ts'
+import type { Labels } from '../lib/notice.ts'
+import type { ExitRule, NewRun, Origin } from '../lib/unit.ts'
+import { checkedLabels, type Rule, rulesOf } from './alarm-rule.ts'
+import { CLIMBER, climber } from './climber.ts'
 import { type Declaration, declared, type TaskOptions, task as withOptions } from './declared.ts'
 import { exitFault, exitRules, exitsIn, lifeFault, lifeOf } from './exits.ts'
-import { type FieldMap, FieldSet } from './fields.ts'
+import { FieldSet } from './fields.ts'
 import { Names } from './names.ts'
+import { type Quota, quotaOf } from './quota.ts'
 import { repeatedBy, repeater, repeaterOf } from './repeater.ts'
 import { RESERVED } from './reserved.ts'
+import { inherited, ownMethod, type ResourceShape, tenantOf } from './shape.ts'
 import { type Terms, termsOf } from './terms.ts'
-
-export type TaskMap = Readonly<Record<string, Declaration>>
-
-/** What the house reads of a resource class: its static side. */
-export interface ResourceShape {
-  readonly name: string
-  readonly kind?: string
-  readonly was?: readonly string[]
-  readonly fields: FieldMap
-  readonly tasks: TaskMap
-  readonly life: AnyStateMachine
-  readonly exit?: AnyStateMachine
-  readonly prototype: object
-}
 
 /** A task as declared: a named machine on a kind of resource. */
 export interface TaskDefinition {
@@ -64,11 +55,21 @@ export class Kind {
   readonly schedules: readonly TaskDefinition[]
   readonly conditional: readonly TaskDefinition[]
   readonly collected: readonly TaskDefinition[]
+  /** Alarms that open and close by themselves. */
+  readonly rules: readonly Rule[]
+  /** What its alarms and notices are labelled with. */
+  readonly labels: Labels
+  /** Has it something to say when a task of it, or of a resource that belongs to it, panics? */
+  readonly handlesPanics: boolean
+  /** The field that names the tenant of a resource. */
+  readonly tenant: string | null
+  /** What each of its resources may use in a period. */
+  readonly quota: Quota | null
   readonly #tasks: ReadonlyMap<string, TaskDefinition>
   readonly #names: Names
   readonly #exits: readonly ExitRule[]
 
-  /** @throws NAME_INVALID, NAME_TAKEN, MACHINE_INVALID */
+  /** @throws NAME_INVALID, NAME_TAKEN, MACHINE_INVALID, RULE_INVALID */
   constructor(shape: ResourceShape, { faulty = 'refused' }: KindOptions = {}) {
     this.shape = shape
     this.name = shape.kind ?? shape.name
@@ -80,6 +81,11 @@ export class Kind {
     for (const name of Object.keys(tasks)) this.#checkName(name, 'task', fields)
     this.names = [this.name, ...(Object.hasOwn(shape, 'was') ? (shape.was ?? []) : [])]
     this.fields = new FieldSet(this.name, fields)
+    this.rules = rulesOf(this.name, inherited(shape, 'alarms'))
+    this.labels = this.#labels(inherited(shape, 'labels'))
+    this.handlesPanics = ownMethod(shape.prototype, 'onPanic')
+    this.tenant = tenantOf(this.name, shape, this.fields)
+    this.quota = quotaOf(this.name, shape.quota)
     const named = Object.entries(tasks).map(([name, one]) => this.#define(name, one, faulty))
     this.#exits = named.flatMap(({ name, options }) =>
       [name, ...(options.was ?? [])].flatMap((one) => exitRules(one, options)),
@@ -95,7 +101,8 @@ export class Kind {
     const repeaters = defined.map(({ name, terms }) =>
       this.#define(repeaterOf(name), withOptions(repeater(name, terms.cadence)), faulty),
     )
-    this.#tasks = new Map([...defined, ...repeaters].map((task) => [task.name, task]))
+    const house = this.handlesPanics ? [this.#define(CLIMBER, climber, faulty)] : []
+    this.#tasks = new Map([...defined, ...repeaters, ...house].map((task) => [task.name, task]))
     this.#names = new Names(
       defined.map(({ name, options }) => [name, options.was ?? []]),
       (name, why) => fault('NAME_TAKEN', { kind: this.name, what: 'task', name, why }),
@@ -104,7 +111,7 @@ export class Kind {
 
   /** The tasks a user declared; the life task is not among them, nor are those of the house. */
   get taskNames(): string[] {
-    return [...this.#tasks.keys()].filter((name) => name !== LIFE && repeatedBy(name) === null)
+    return [...this.#tasks.keys()].filter((name) => name !== LIFE && !name.includes('.'))
   }
 
   /** Does the house have anything of its own to add to commits of this kind? */
@@ -153,6 +160,12 @@ export class Kind {
   runName(name: string): string {
     this.task(rootOf(name))
     return name
+  }
+
+  /** How the clock treats the runs of a task, and of what it has spawned. */
+  laneOf(task: string): Pick<NewRun, 'rank' | 'tenant'> {
+    const { rank } = this.task(rootOf(task)).terms
+    return { rank, ...(this.tenant !== null && { tenant: this.tenant }) }
   }
 
   /** Which runs of a task, and of what it has spawned, have an exit machine; of every task for null. */
@@ -220,6 +233,15 @@ export class Kind {
     }
   }
 
+  #labels(labels: Labels): Labels {
+    try {
+      return checkedLabels(labels)
+    } catch (refused) {
+      const reason = asError(refused).message
+      throw fault('RULE_INVALID', { kind: this.name, name: 'labels', reason })
+    }
+  }
+
   #invalid(task: string, path: string, reason: string): Error {
     return fault('MACHINE_INVALID', { kind: this.name, task, path, reason })
   }
@@ -273,24 +295,4 @@ export class Kind {
 function errorIn(machine: AnyStateMachine): [path: string, reason: string] | null {
   const found = lint(machine).find(({ severity }) => severity === 'error')
   return found ? [found.path, `${found.problem}; ${found.wayOut}`] : null
-}
-
-/** Static maps of the class and of all it extends, the nearest winning. */
-function inherited<K extends 'fields' | 'tasks'>(shape: ResourceShape, what: K): ResourceShape[K] {
-  const above = Object.getPrototypeOf(shape)
-  const own = Object.hasOwn(shape, what) ? shape[what] : {}
-  return typeof above === 'function' && what in above ? { ...inherited(above, what), ...own } : own
-}
-
-/** A getter is one of ours, made when a class was registered before; a method or a value is the user's. */
-function ownMethod(prototype: object, name: string): boolean {
-  for (
-    let at: object | null = prototype;
-    at && at !== Object.prototype;
-    at = Object.getPrototypeOf(at)
-  ) {
-    const found = Object.getOwnPropertyDescriptor(at, name)
-    if (found) return !found.get
-  }
-  return false
 }

@@ -1,23 +1,24 @@
 // The ledger of one task in its turn: where it is, and the changes that take it on.
 // Promise: every change names the step it follows, so a change of somebody else's can only make it fail.
-
 import type { StoredEvent, StoredTask } from '../lib/claim.ts'
-import { encodeError } from '../lib/codec.ts'
 import { asError } from '../lib/errors.ts'
-import { newId } from '../lib/id.ts'
 import { type Rest, stateName } from '../lib/machine.ts'
 import { effectsOf } from '../lib/rest.ts'
-import type { DueChange, Ignored, NewFailure, RunStatus, StepChange } from '../lib/unit.ts'
+import { storable } from '../lib/text.ts'
+import type { DueChange, Ignored, RunStatus, StepChange } from '../lib/unit.ts'
 import { authorOf, type Cause } from './cause.ts'
 import type { Change } from './change.ts'
 import type { Errand } from './errand.ts'
 import type { Errands } from './errands.ts'
+import { Failures } from './failure.ts'
 import { Kin } from './kin.ts'
 import { LIFE, type TaskDefinition } from './kind.ts'
 import { lifeState } from './life.ts'
 import type { Trials } from './memory.ts'
+import { Meter } from './meter.ts'
 import type { Move } from './move.ts'
 import type { Round } from './round.ts'
+import { wishOf } from './wishes.ts'
 
 /** Where a task that cannot go on is, by what became of it. */
 const END_OF = {
@@ -25,6 +26,8 @@ const END_OF = {
   stranded: '__stranded__',
   failed: '__error__',
 } as const satisfies Partial<Record<RunStatus, string>>
+
+const MOST_REASON = 1_000
 
 /** A step as a change, and the attempts its effects have made by then. */
 export type Stepped = Change & { readonly trials: Trials | null }
@@ -41,21 +44,27 @@ export class Ledger {
   readonly #round: Round
   readonly #stored: StoredTask
   readonly #errands: Errands
+  readonly #failures: Failures
   readonly #definition: TaskDefinition
   readonly kin: Kin
+  readonly #meter: Meter
   /** Mail that was taken: an answer read before that commit may bring it once more. */
   readonly #taken = new Set<string>()
   #wakes: number
+  #dueAt: number
 
   constructor(round: Round, stored: StoredTask, definition: TaskDefinition, errands: Errands) {
     this.#definition = definition
     this.kin = new Kin(round, stored, definition)
     this.#round = round
+    this.#meter = new Meter(round, definition)
     this.#stored = stored
     this.#errands = errands
+    this.#failures = new Failures(round, stored.id, definition.machine)
     this.mail = stored.mail
     this.#hasMore = stored.hasMore
     this.#wakes = stored.wakes
+    this.#dueAt = stored.dueAt
     this.step = stored.step
     this.restStep = stored.restStep
   }
@@ -101,8 +110,9 @@ export class Ledger {
       },
       due: this.#due(rest, this.#mailAfter(cause), trials),
       consumes: cause.kind === 'mail' ? [cause.mail.id] : [],
-      failures: cause.kind === 'effect' ? this.failures(cause.errand) : [],
+      failures: cause.kind === 'effect' ? this.#failures.ofAttempt(cause.errand, this.step) : [],
       ...this.kin.of(move),
+      ...this.#meter.step(cause, isDone),
     }
   }
 
@@ -155,41 +165,41 @@ export class Ledger {
     const { drop, why, errand, trials } = options
     const mail = this.mail.filter(({ id }) => id !== drop?.id)
     return {
-      step: {
-        ...this.#row(this.step, this.restStep, this.state, trials, this.rest),
-        status: 'running',
-        finished: false,
-        transition: null,
-      },
+      step: this.#unmoved(trials),
       due: this.#due(this.rest as Rest, mail, trials),
       consumes: drop ? [drop.id] : [],
-      failures: errand ? this.failures(errand) : [],
+      failures: errand ? this.#failures.ofAttempt(errand, this.step) : [],
       ignored: drop && why !== undefined ? [this.#ignored(drop, why)] : [],
+      ...(errand && this.#meter.attempt(errand)),
     }
+  }
+
+  #unmoved(trials: Trials | null): StepChange {
+    const row = this.#row(this.step, this.restStep, this.state, trials, this.rest)
+    return { ...row, status: 'running', finished: false, transition: null }
   }
 
   /** Only what is known of its trials. */
   noted(trials: Trials | null): Change {
-    const row = this.#row(this.step, this.restStep, this.state, trials, this.rest)
-    return { step: { ...row, status: 'running', finished: false, transition: null } }
+    return { step: this.#unmoved(trials) }
   }
 
   /** Only the due entry: the task was rung for nothing, or may not run. */
   settled(isParked: boolean): Change {
-    const due =
-      this.rest && !isParked ? this.#due(this.rest, this.mail, this.#errands.trials) : null
-    return { due: due ?? this.#dueEntry(null, 'parked') }
+    if (isParked || !this.rest) return { due: this.#dueEntry(null, 'parked') }
+    return { due: this.#due(this.rest, this.mail, this.#errands.trials) }
   }
 
   /**
    * Parked: the history says why, the snapshot stays the last good one, and nothing is due. A child whose
    * parent has a transition for its failure ends instead, and the parent hears of it in the same commit.
    */
-  parked(thrown: unknown, event: string): Change {
+  parked(thrown: unknown, event: string, cause: Cause | null = null): Change {
     const status = this.#statusAfter(thrown)
+    const errand = cause?.kind === 'effect' ? cause.errand : undefined
     const author = {
       actor: this.#round.parts.owner,
-      reason: asError(thrown).message.slice(0, 1_000),
+      reason: storable(asError(thrown).message, MOST_REASON),
     }
     return {
       step: {
@@ -207,29 +217,9 @@ export class Ledger {
         },
       },
       due: this.#dueEntry(null, 'panic'),
-      failures: [this.#failure(thrown, null, 1)],
+      failures: this.#failures.ofPanic(thrown, { step: this.step + 1, rest: this.rest, errand }),
+      ...this.#meter.panic(cause),
       ...(status === 'failed' && this.kin.failed(thrown)),
-    }
-  }
-
-  /** The failure row of an errand that ended badly; none for one that did not. */
-  failures({ ending, effect, trial }: Errand): NewFailure[] {
-    return ending?.kind === 'error' ? [this.#failure(ending.error, effect.id, trial.attempt)] : []
-  }
-
-  #failure(thrown: unknown, effect: string | null, attempt: number): NewFailure {
-    const { name, message, code, stack } = encodeError(thrown)
-    return {
-      id: newId(this.#round.time),
-      resourceId: this.#round.resourceId,
-      taskId: this.#stored.id,
-      step: this.step,
-      effect,
-      attempt,
-      class: name,
-      code: code ?? null,
-      message,
-      detail: stack === undefined ? null : { stack },
     }
   }
 
@@ -275,21 +265,16 @@ export class Ledger {
     return cause.kind === 'mail' ? this.mail.filter(({ id }) => id !== cause.mail.id) : this.mail
   }
 
-  /** The earliest wish: waiting mail and effects at once, effects to be tried again, timers. */
   #due(rest: Rest, mail: readonly StoredEvent[], trials: Trials | null): DueChange {
-    const now = this.#round.time.now()
     const hasMail = mail.length > 0 || this.#hasMore
-    const wishes: [at: number, reason: string][] = hasMail ? [[now, 'event']] : []
-    for (const effect of effectsOf(rest)) {
-      const at = this.#errands.dueAt(effect, trials)
-      wishes.push(at === null ? [now, 'effect'] : [at, 'retry'])
-    }
-    for (const { dueAt } of rest.timers) wishes.push([dueAt, 'timer'])
-    const [first] = wishes.sort((a, b) => a[0] - b[0])
-    return first ? this.#dueEntry(...first) : this.#dueEntry(null, 'waiting')
+    const before = { step: this.step, dueAt: this.#dueAt }
+    const where = { rest, hasMail, trials, before }
+    const wish = wishOf(this.#round, this.#stored, this.#errands, where)
+    return this.#dueEntry(wish.at, wish.reason)
   }
 
   #dueEntry(at: number | null, reason: string): DueChange {
+    this.#dueAt = at ?? this.#dueAt
     return { taskId: this.#stored.id, at, reason, wakes: this.#wakes }
   }
 }

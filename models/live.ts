@@ -39,6 +39,11 @@ export class LiveActors {
   /** Starts those that are wanted, stops those nobody wants any more. */
   launch(rest: Rest): void {
     const { machine } = this.#definition
+    if (
+      this.#alive.size + this.#spent.size === 0 &&
+      !rest.actors.some(({ src }) => livesBy(machine, src))
+    )
+      return
     const wanted = effectsOf(rest).filter(({ src }) => livesBy(machine, src))
     const names = new Set(wanted.map(nameOf))
     for (const [name, actor] of this.#alive) {

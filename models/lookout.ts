@@ -5,6 +5,8 @@ import type { Knex } from '../lib/database.ts'
 import type { Events } from '../lib/events.ts'
 import type { MachineEvent } from '../lib/machine.ts'
 import type { Time } from '../lib/time.ts'
+import { Explainer } from './explain.ts'
+import type { Explanation } from './explanations.ts'
 import { type Kind, LIFE, type TaskDefinition } from './kind.ts'
 import { awaken, fromSnapshot } from './memory.ts'
 import { repeaterOf } from './repeater.ts'
@@ -18,14 +20,18 @@ export interface LookoutParts {
   readonly events: Events
   readonly time: Time
   readonly sealer: Sealer
+  /** The queue whose workers count when it is asked why something does not move. */
+  readonly queue?: string
 }
 
 export class Lookout {
   readonly #parts: LookoutParts
   readonly #waiting: Waiting
+  readonly #explainer: Explainer
 
   constructor(parts: LookoutParts) {
     this.#parts = parts
+    this.#explainer = new Explainer({ queue: 'ticks', ...parts })
     this.#waiting = new Waiting({
       ...parts,
       read: (id, kind) => this.#read({ 'tasks.id': id }, kind),
@@ -44,6 +50,11 @@ export class Lookout {
   /** The same, with all its machine knows. @throws TASK_UNKNOWN, SEAL_UNKNOWN_KEY */
   async snapshot({ kind, resourceId, task }: Target): Promise<TaskSnapshot | null> {
     return this.#read({ 'tasks.resource_id': resourceId }, kind, kind.namesOf(task))
+  }
+
+  /** Why it does not move. @throws RESOURCE_UNKNOWN, TASK_UNKNOWN */
+  explain(kind: Kind, resourceId: string, task: string | null): Promise<Explanation> {
+    return this.#explainer.explain(kind, resourceId, task)
   }
 
   /** Resolves when the latest run has become what is waited for. See TaskHandle.waitFor. */

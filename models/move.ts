@@ -7,8 +7,8 @@ import { movedId } from '../lib/moved.ts'
 import type { Step } from '../lib/rest.ts'
 import { LATE, within } from '../lib/within.ts'
 import { type Cause, endedBy, eventOf, payloadOf } from './cause.ts'
-import type { Desktop } from './change.ts'
 import type { NewWork, TaskOptions } from './declared.ts'
+import type { Desktop } from './desktop.ts'
 import type { TaskDefinition } from './kind.ts'
 import { toSnapshot } from './memory.ts'
 import type { Round } from './round.ts'
@@ -53,14 +53,37 @@ export async function move(options: MoveOptions): Promise<Move | null> {
   const event = prepare
     ? { ...told, input: await prepared(options, prepare, { input: told.input, key, note }) }
     : told
-  const { changed, acts, error, ...step } = compute(options, event)
-  if (step.rest.status === 'error') throw error
-  if (!changed && (cause.kind === 'mail' || cause.kind === 'said') && !endedBy(cause)) return null
-  for (const { exec, info, params } of acts) {
+  const step = compute(options, event)
+  if (isRefused(step, options.cause)) return null
+  for (const { exec, info, params } of step.acts) {
     await exec({ ...info, resource: desktop.resource, key, note }, params)
   }
-  const snapshot = toSnapshot(step.rest, sealer)
-  return { ...step, cause, event: event.type, snapshot, payload: payloadOf(cause, sealer) }
+  return moved(step, options, event)
+}
+
+/** The same where nothing is waited for, neither `new` nor an action; undefined where something is. */
+export function movedAtOnce(options: MoveOptions): Move | null | undefined {
+  const { round, cause, definition, rest } = options
+  if (!rest) return undefined
+  const { sealer } = round.parts
+  const event = named(eventOf(cause, { sealer, machine: definition.machine, rest }), options)
+  const step = compute(options, event)
+  if (isRefused(step, cause)) return null
+  return step.acts.length > 0 ? undefined : moved(step, options, event)
+}
+
+/** Did no state accept it? @throws the error the machine has ended with */
+function isRefused({ rest, error, changed }: Step, cause: Cause): boolean {
+  if (rest.status === 'error') throw error
+  return !changed && (cause.kind === 'mail' || cause.kind === 'said') && !endedBy(cause)
+}
+
+function moved(step: Step, { cause, round }: MoveOptions, event: MachineEvent): Move {
+  const { sealer } = round.parts
+  const { rest, emitted, logged, sent, born, left } = step
+  const snapshot = toSnapshot(rest, sealer)
+  const payload = payloadOf(cause, sealer)
+  return { rest, emitted, logged, sent, born, left, cause, event: event.type, snapshot, payload }
 }
 
 /** What a child tells may name the state that invoked it, by the name it had then. */

@@ -20,10 +20,15 @@ const refuse = (): never => {
 }
 
 const NO_VERBS: Verbs = {
+  get requests(): never {
+    return refuse()
+  },
   ...{ start: refuse, stop: refuse, stopAll: refuse, send: refuse, rewind: refuse },
   ...{ retry: refuse, pause: refuse, resume: refuse, status: refuse, schedule: refuse },
-  ...{ snapshot: refuse, waitFor: refuse, on: refuse },
+  ...{ goto: refuse, unpark: refuse, climb: refuse, signal: refuse, notify: refuse },
+  ...{ snapshot: refuse, explain: refuse, waitFor: refuse, on: refuse },
   ...{ delete: refuse, remove: refuse, report: refuse, row: refuse, remains: refuse },
+  ...{ hold: refuse, release: refuse },
 }
 
 /** The resource as a condition sees it. */

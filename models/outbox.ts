@@ -1,24 +1,26 @@
 // The outbox of a step: verbs used inside it, kept for its commit.
 // Promise: what a step asks of other tasks happens if and only if the step is committed.
+import type { AlarmResult, AlarmSignal } from '../lib/alarm.ts'
 import { fault } from '../lib/errors.ts'
-import type {
-  Mark,
-  NewEvent,
-  NewResource,
-  NewRun,
-  Removal,
-  Report,
-  RunStop,
-  Unit,
-} from '../lib/unit.ts'
+import type { HoldSignal } from '../lib/hold.ts'
+import type { NewNotice } from '../lib/notice.ts'
+import type { Mark, NewEvent, NewResource, NewRun, Removal, Report, RunStop } from '../lib/unit.ts'
+import type { OutboxParts } from './asking.ts'
 import type { AvailabilityStatus } from './availability.ts'
+import { PANIC } from './climber.ts'
+import type { Explanation } from './explanations.ts'
 import type { Kind } from './kind.ts'
+import { Notes } from './notes.ts'
+import type { PanicTold } from './panic.ts'
+import { Refused } from './refused.ts'
 import {
   authorOf,
   newDeletion,
   newEvent,
+  newPause,
   newReport,
   newResource,
+  newResume,
   newRun,
   newStop,
   type RequestParts,
@@ -28,6 +30,7 @@ import type {
   Because,
   DeleteOptions,
   EventInput,
+  PauseOptions,
   Remains,
   RunInfo,
   Schedule,
@@ -39,32 +42,14 @@ import type {
   Verbs,
 } from './verbs.ts'
 
-const MOST_NOTES = 100
-const MOST_LETTERS = 1_000
-
-/** A verb that was refused, and whether anybody asked. Unheard, it is no unhandled rejection: its step fails. */
-class Refused extends Promise<never> {
-  static override readonly [Symbol.species] = Promise
-  isHeard = false
-  readonly handled = super.then(undefined, () => {})
-
-  // biome-ignore lint/suspicious/noThenProperty: awaiting is what it wants to know of
-  override then<A = never, B = never>(
-    whenDone?: ((value: never) => A | PromiseLike<A>) | null,
-    whenRefused?: ((reason: unknown) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    this.isHeard = true
-    return super.then(whenDone, whenRefused)
-  }
-}
-
 /** What a step may know of other tasks: what was committed. */
-export type Committed = Pick<Verbs, 'status' | 'snapshot' | 'schedule' | 'remains' | 'row'>
-
-/** What a step may ask of others. */
-export type OutboxParts = Required<
-  Pick<Unit, 'creates' | 'starts' | 'stops' | 'sends' | 'marks' | 'reports' | 'removes'>
->
+type Told = 'status' | 'snapshot' | 'explain' | 'schedule' | 'remains' | 'row'
+export type Committed = Pick<Verbs, Told> &
+  // What is done at once, whatever becomes of the step.
+  Pick<Verbs, 'retry' | 'rewind' | 'goto' | 'unpark'> & {
+    /** The task that is told of panics at a resource, if it has one. */
+    climberOf(resourceId: string): Promise<Target | null>
+  }
 
 export class Outbox implements Verbs {
   readonly #parts: RequestParts
@@ -73,15 +58,22 @@ export class Outbox implements Verbs {
   readonly #starts: NewRun[] = []
   readonly #stops: RunStop[] = []
   readonly #sends: NewEvent[] = []
-  readonly #notes: string[] = []
+  readonly #notes = new Notes()
   readonly #refused: Refused[] = []
   readonly #marks: Mark[] = []
   readonly #reports: Report[] = []
   readonly #removes: Removal[] = []
+  readonly #holds: HoldSignal[] = []
+  readonly #alarms: AlarmSignal[] = []
+  readonly #notices: NewNotice[] = []
 
   constructor(parts: RequestParts, desk: Committed) {
     this.#parts = parts
     this.#desk = desk
+  }
+
+  get requests(): RequestParts {
+    return this.#parts
   }
 
   start(target: Target, args: unknown, { trx, ...because }: StartOptions): Promise<Started> {
@@ -156,17 +148,77 @@ export class Outbox implements Verbs {
     return made
   }
 
-  async rewind(): Promise<never> {
-    throw fromOutside('rewind')
+  /** Of a parked run, at once: it is no part of this step's commit. */
+  async rewind(target: Target, steps: number, because: Because) {
+    await this.#parked(target, 'rewind')
+    return this.#desk.rewind(target, steps, because)
   }
-  async retry(): Promise<never> {
-    throw fromOutside('retry')
+
+  /** The same. What is not parked any more goes on already. */
+  async retry(target: Target, because: Because): Promise<void> {
+    if (await this.#isParked(target)) await this.#desk.retry(target, because)
   }
+
+  async goto(target: Target, state: string, because: Because) {
+    await this.#parked(target, 'goto')
+    return this.#desk.goto(target, state, because)
+  }
+
+  unpark(...asked: Parameters<Verbs['unpark']>): Promise<boolean> {
+    return this.#desk.unpark(...asked)
+  }
+
+  async climb(panic: PanicTold, { resourceId, parentId }: At): Promise<void> {
+    const isOwn = panic.resourceId === resourceId
+    const next = isOwn && parentId !== null ? await this.#desk.climberOf(parentId) : null
+    if (next) return this.tell(next, panic)
+    const { key, about } = panic.alarm
+    const author = authorOf({ reason: 'nobody handled it' }, this.#parts)
+    this.#alarms.push({ key, event: { type: 'RAISE', about: { ...about, forMs: 0 } }, ...author })
+  }
+
+  /** Tells a handler of a panic, with the commit. */
+  tell(handler: Target, panic: PanicTold): void {
+    const because = { reason: `${panic.kind}.${panic.task} panicked` }
+    this.#starts.push(newRun(this.#parts, handler, undefined, because))
+    this.#sends.push(newEvent(this.#parts, handler, { type: PANIC, panic }, because))
+  }
+
+  async signal(signal: AlarmSignal): Promise<AlarmResult> {
+    this.#alarms.push(signal)
+    return { key: signal.key, changed: true, from: null, to: null, refused: null }
+  }
+
+  async notify(notice: NewNotice): Promise<void> {
+    this.#notices.push(notice)
+  }
+
+  async #isParked(target: Target): Promise<boolean> {
+    const run = await this.#desk.status(target)
+    return run?.status === 'panicked' || run?.status === 'stranded'
+  }
+
+  async #parked(target: Target, what: string): Promise<void> {
+    if (!(await this.#isParked(target))) throw fromOutside(what)
+  }
+
   async pause(): Promise<never> {
     throw fromOutside('pause')
   }
   async resume(): Promise<never> {
     throw fromOutside('resume')
+  }
+
+  hold(resourceId: string, options: PauseOptions): Promise<boolean> {
+    return this.#asked(() => {
+      this.#holds.push(newPause(this.#parts, resourceId, options))
+      return true
+    })
+  }
+
+  async release(resourceId: string, because: Because): Promise<boolean> {
+    this.#holds.push(newResume(this.#parts, resourceId, because))
+    return true
   }
 
   status(target: Target): Promise<RunInfo | null> {
@@ -179,16 +231,15 @@ export class Outbox implements Verbs {
 
   /** A message for the line of this step. What would not fit into one is left off. */
   note(text: string): void {
-    if (this.#notes.length < MOST_NOTES) this.#notes.push(String(text))
+    this.#notes.add(text)
   }
 
-  /** All that was noted, as one text a column can hold; null when nothing was. */
   get message(): string | null {
-    if (this.#notes.length === 0) return null
-    const text = this.#notes.join('; ').replaceAll('\0', '')
-    const cut = text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS - 1)}…` : text
-    // A surrogate alone is nothing a column could hold.
-    return Buffer.from(cut).toString()
+    return this.#notes.message
+  }
+
+  explain(kind: Kind, resourceId: string, task: string | null): Promise<Explanation> {
+    return this.#desk.explain(kind, resourceId, task)
   }
 
   snapshot(target: Target): Promise<TaskSnapshot | null> {
@@ -229,9 +280,19 @@ export class Outbox implements Verbs {
     return {
       ...{ creates: this.#creates, starts: this.#starts, stops: this.#stops, sends: this.#sends },
       ...{ marks: this.#marks, reports: this.#reports, removes: this.#removes },
+      holds: this.#holds,
+      ...{ alarms: this.#alarms, notices: this.#notices },
     }
   }
 }
 
 const fromOutside = (what: string) =>
-  fault('ARGUMENT_INVALID', { what, reason: `a step cannot ${what} tasks; do it from outside` })
+  fault('ARGUMENT_INVALID', {
+    what,
+    reason: `a step can only ${what} tasks that are parked; do it from outside`,
+  })
+
+interface At {
+  readonly resourceId: string
+  readonly parentId: string | null
+}

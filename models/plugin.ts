@@ -1,10 +1,33 @@
 // A plugin: a removable habit of the house, on the public contract; built-in ones get no other door.
 // Promise: a plugin that throws is an event, not a lost tick; plugins meet through events and verbs only.
-import type { Lease, Ticker, Verdict } from '../lib/contract.ts'
-import type { Migration } from '../lib/database.ts'
+import type { Config } from '../lib/config.ts'
+import type { Lease, Queue, Ticker, Verdict } from '../lib/contract.ts'
+import type { Database, Migration } from '../lib/database.ts'
 import { asError } from '../lib/errors.ts'
 import type { EventName, Events, EventTable } from '../lib/events.ts'
+import type { Time } from '../lib/time.ts'
 import type { ResourceClass } from './handle.ts'
+import type { Notices } from './notices.ts'
+import type { Registry } from './registry.ts'
+
+/** What a duty works with. */
+export interface Premises {
+  readonly events: Events
+  readonly time: Time
+  readonly config: Config
+  readonly database: Database
+  readonly queue: Pick<Queue, 'depth'>
+  readonly notices: Notices
+  readonly registry: Registry
+}
+
+/** Where a duty begins. */
+export type Place = 'clock' | 'worker'
+
+/** Something that goes on until it is stopped. */
+export interface Duty {
+  stop(): Promise<void>
+}
 
 export interface Plugin {
   readonly name: string
@@ -12,12 +35,24 @@ export interface Plugin {
   readonly resources?: readonly ResourceClass[]
   /** Tables it brings; run after the house's own. */
   readonly migrations?: readonly Migration[]
+  /** Looks at the kinds of the app before it opens. @throws what does not fit */
+  check?(registry: Registry): void
   /** What it listens to; '*' hears everything. */
   readonly on?: { readonly [N in EventName]?: (payload: EventTable[N], name: N) => void } & {
     readonly '*'?: (payload: object, name: EventName) => void
   }
+  /**
+   * Work beside the house: begun with the clock or the worker of a process, ended with it. Whoever does it in many
+   * processes at once shares it out by rows.
+   */
+  duty?(premises: Premises, place: Place): Duty | null
   /** Wraps every tick; call `next` once and answer what it answers. */
   around?(resourceId: string, next: () => Promise<Verdict>): Promise<Verdict>
+}
+
+/** Asks plugins whether they fit the kinds of an app. @throws what the first has against it */
+export function fit(plugins: readonly Plugin[], registry: Registry): void {
+  for (const plugin of plugins) plugin.check?.(registry)
 }
 
 /** Lets plugins listen. Returns the undo. */

@@ -2,10 +2,12 @@
 // Promise: reads only; values are bound, columns are named here; nothing secret is answered.
 import type { Knex } from '../lib/database.ts'
 import type { Keyring } from '../lib/keyring.ts'
+import { isSilent } from '../lib/strike.ts'
 import type { Time } from '../lib/time.ts'
+import { Casebook, type FailureLine, type FailuresWanted } from './casebook.ts'
 import { type Effort, effortsOf, fromSnapshot, type Trials } from './memory.ts'
 import type { Registry } from './registry.ts'
-import { runInfo } from './row.ts'
+import { isId, narrow, runInfo } from './row.ts'
 import type { RunInfo } from './verbs.ts'
 
 /** A run and the resource it belongs to. */
@@ -43,6 +45,41 @@ export interface ResourcesWanted {
   readonly limit?: number
 }
 
+/** A task that falls due. */
+export interface DueLine {
+  readonly kind: string
+  readonly resourceId: string
+  readonly task: string
+  readonly status: string
+  readonly state: string
+  readonly dueAt: number
+  /** How late it is; null when it is yet to come. */
+  readonly lateMs: number | null
+  readonly reason: string
+}
+
+export interface DuesWanted {
+  /** What falls due until then; what is late is always told. */
+  readonly until: number
+  readonly kind?: string
+  readonly limit?: number
+}
+
+/** A clock or a worker, of today or of lately. */
+export interface WorkerLine {
+  readonly id: string
+  readonly role: 'clock' | 'worker'
+  readonly host: string
+  readonly pid: number
+  readonly queue: string
+  readonly concurrency: number | null
+  /** Stale: it was not heard of for too long, and did not say goodbye. */
+  readonly status: 'alive' | 'stale' | 'stopped'
+  readonly startedAt: number
+  readonly seenAt: number
+  readonly stoppedAt: number | null
+}
+
 /** What a live run waits for. */
 export interface Waiting {
   readonly mailbox: number
@@ -55,7 +92,6 @@ export interface Waiting {
   readonly effects: readonly Effort[]
 }
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const MOST = 100
 
 export class Query {
@@ -75,7 +111,7 @@ export class Query {
   async runs({ limit = MOST, ...wanted }: RunsWanted = {}): Promise<RunLine[]> {
     const { taskId, kind, resourceId, task, status, state } = wanted
     const ids = [taskId, resourceId].filter((id) => id !== undefined)
-    if (!ids.every((id) => UUID.test(id))) return []
+    if (!ids.every((id) => isId(id))) return []
     const query = this.#knex('tasks')
       .join('resources', 'resources.id', 'tasks.resource_id')
       .leftJoin('dues', 'dues.task_id', 'tasks.id')
@@ -101,7 +137,7 @@ export class Query {
   async resources({ limit = MOST, ...wanted }: ResourcesWanted = {}): Promise<ResourceLine[]> {
     const { id, kind, state, parentId } = wanted
     const ids = [id, parentId].filter((one) => one !== undefined)
-    if (!ids.every((one) => UUID.test(one))) return []
+    if (!ids.every((one) => isId(one))) return []
     const query = this.#knex('resources').orderBy('id').limit(limit)
     narrow(query, { id, state, parent_id: parentId })
     if (kind !== undefined) query.whereIn('kind', this.#registry.namesOf(kind))
@@ -121,6 +157,11 @@ export class Query {
       createdAt: row.created_at,
       updatedAt: row.updated_at,
     }))
+  }
+
+  /** Failed attempts and panics, the latest last. */
+  failures(wanted: FailuresWanted = {}): Promise<FailureLine[]> {
+    return new Casebook(this.#knex, this.#registry).failures(wanted)
   }
 
   /** Events nobody took yet, timers and efforts of the state the run rests in. @throws STATE_CORRUPT, SEAL_UNKNOWN_KEY */
@@ -143,6 +184,44 @@ export class Query {
     }
   }
 
+  /** What falls due, the latest of the late first. */
+  async dues({ until, kind, limit = MOST }: DuesWanted): Promise<DueLine[]> {
+    const nowMs = this.#time.now()
+    const query = this.#knex('dues')
+      .join('tasks', 'tasks.id', 'dues.task_id')
+      .join('resources', 'resources.id', 'tasks.resource_id')
+      .whereRaw('dues.due_at <= to_timestamp(? / 1000.0)', [until])
+      .orderBy([{ column: 'dues.due_at' }, { column: 'tasks.id' }])
+      .limit(limit)
+      .select('tasks.resource_id', 'resources.kind', 'tasks.name', 'status', 'tasks.state')
+      .select('dues.due_at', 'dues.reason')
+    if (kind !== undefined) query.whereIn('resources.kind', this.#registry.namesOf(kind))
+    const rows: any[] = await query
+    return rows.map(({ resource_id: resourceId, status, state, due_at: dueAt, reason, ...row }) => {
+      const lateMs = dueAt > nowMs ? null : nowMs - dueAt
+      return {
+        resourceId,
+        ...this.#registry.today(row.kind, row.name),
+        status,
+        state,
+        dueAt,
+        lateMs,
+        reason,
+      }
+    })
+  }
+
+  /** Who is at work, and who was lately: those alive first, then the latest seen. */
+  async workers({ limit = MOST }: { limit?: number } = {}): Promise<WorkerLine[]> {
+    const { rows } = await this.#knex.raw(
+      `SELECT id, role, host, pid, queue, concurrency, started_at AS "startedAt", seen_at AS "seenAt", stopped_at AS "stoppedAt",
+         CASE WHEN stopped_at IS NOT NULL THEN 'stopped' WHEN ${isSilent('w', ':nowMs::float8')} THEN 'stale' ELSE 'alive' END AS status
+       FROM workers w ORDER BY status, seen_at DESC, id LIMIT :limit`,
+      { nowMs: this.#time.now(), limit },
+    )
+    return rows
+  }
+
   /** Does anything exist here? */
   async isEmpty(): Promise<boolean> {
     return (await this.#knex('resources').first('id')) === undefined
@@ -154,15 +233,5 @@ export class Query {
       seal: (text: string) => this.#keyring.seal('fields', text, now()),
       open: (sealed: string) => this.#keyring.open('fields', sealed, now()),
     }
-  }
-}
-
-/** Adds what was given; what was not is no condition. */
-function narrow(
-  query: Knex.QueryBuilder,
-  equal: Readonly<Record<string, string | undefined>>,
-): void {
-  for (const [column, value] of Object.entries(equal)) {
-    if (value !== undefined) query.where(column, value)
   }
 }

@@ -1,13 +1,18 @@
 // The registry: name to kind. A name taken twice stops the boot.
 import { distance } from 'fastest-levenshtein'
 import { fault } from '../lib/errors.ts'
-import { Kind, type KindOptions, type ResourceShape } from './kind.ts'
+import { Kind, type KindOptions } from './kind.ts'
 import { Names } from './names.ts'
+import type { ResourceShape } from './shape.ts'
 
 export class Registry {
   readonly #kinds = new Map<string, Kind>()
   readonly #byShape = new Map<ResourceShape, Kind>()
   readonly #names: Names
+  /** Has any kind alarms that open by a rule? */
+  readonly hasRules: boolean
+  /** Does any kind handle panics? */
+  readonly handlesPanics: boolean
 
   /** @throws RESOURCE_DUPLICATE, and whatever is wrong with a class */
   constructor(shapes: readonly ResourceShape[], options: KindOptions = {}) {
@@ -17,6 +22,8 @@ export class Registry {
       this.#kinds.set(kind.name, kind)
       this.#byShape.set(shape, kind)
     }
+    this.hasRules = this.kinds.some(({ rules }) => rules.length > 0)
+    this.handlesPanics = this.kinds.some((kind) => kind.handlesPanics)
     const names = this.kinds.map(({ name, names }) => [name, names.slice(1)] as const)
     this.#names = new Names(names, (name) => fault('RESOURCE_DUPLICATE', { kind: name }))
   }

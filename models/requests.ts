@@ -2,31 +2,29 @@
 // Promise: what is refused is refused here, before anything is written, whoever asks.
 import { distance } from 'fastest-levenshtein'
 import { isHeard } from '../lib/blueprint.ts'
-import { encode, type Json, type Sealer } from '../lib/codec.ts'
+import { encode, type Json } from '../lib/codec.ts'
 import { toMs } from '../lib/duration.ts'
 import { fault } from '../lib/errors.ts'
+import type { HoldSignal, Scope } from '../lib/hold.ts'
 import { newId } from '../lib/id.ts'
 import { named, weighed } from '../lib/limits.ts'
-import type { Time } from '../lib/time.ts'
 import type { NewEvent, NewResource, NewRun, Report, RunStop, Unit } from '../lib/unit.ts'
 import { type AvailabilityStatus, mayFollow } from './availability.ts'
+import { endOf } from './ending.ts'
 import { type Kind, LIFE } from './kind.ts'
 import { DELETING } from './life.ts'
 import type {
   Because,
   DeleteOptions,
   EventInput,
+  PauseOptions,
+  RequestParts,
   SendOptions,
   StopOptions,
   Target,
 } from './verbs.ts'
 
-export interface RequestParts {
-  readonly time: Time
-  readonly sealer: Sealer
-  /** Who acts when nobody is named. */
-  readonly actor: string
-}
+export type { RequestParts } from './verbs.ts'
 
 export const authorOf = ({ actor, reason }: Because, { actor: byDefault }: { actor: string }) => ({
   actor: actor ?? byDefault,
@@ -48,6 +46,7 @@ export function newRun(
     version,
     evenStopped: name === LIFE,
     origin: null,
+    ...target.kind.laneOf(name),
     ...renamed(target),
     args:
       args === undefined
@@ -107,6 +106,22 @@ export function newReport(
   because: Because,
 ): Report {
   return { resourceId, status, from: mayFollow(status), ...authorOf(because, parts) }
+}
+
+/** @throws ARGUMENT_INVALID for a moment that has passed */
+export function newPause(
+  parts: RequestParts,
+  resourceId: string,
+  options: PauseOptions,
+): HoldSignal {
+  const until = endOf(options, parts.time.now())
+  const scope: Scope = `resource:${resourceId}`
+  return { scope, by: 'pause', event: 'shut', until, ...authorOf(options, parts) }
+}
+
+export function newResume(parts: RequestParts, resourceId: string, because: Because): HoldSignal {
+  const scope: Scope = `resource:${resourceId}`
+  return { scope, by: 'pause', event: 'open', until: null, ...authorOf(because, parts) }
 }
 
 /** @throws TASK_UNKNOWN, EVENT_UNKNOWN, EVENT_TOO_LARGE, VALUE_NOT_STORABLE, ARGUMENT_INVALID */

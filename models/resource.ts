@@ -17,14 +17,14 @@ export class ResourceTicker implements Ticker {
   }
 
   async tick(resourceId: string, lease: Lease): Promise<Verdict> {
-    const { store, owner, registry, events, time } = this.#parts
+    const { store, owner, registry, events, time, presence } = this.#parts
     const startedAt = time.monotonic()
-    const claim = await store.claim(resourceId, owner)
+    const claim = await store.claim(resourceId, owner, presence.isJudge)
     if (!claim) return { kind: 'done' }
     if (!registry.has(claim.kind)) return leave(this.#parts, claim, claim.tasks)
     const round = new Round(this.#parts, registry.find(claim.kind), claim, lease)
     this.#rounds.set(resourceId, round)
-    events.emit('tick.started', { resourceId })
+    events.emit('tick.started', { resourceId, kind: round.kind.name })
     try {
       const verdict = await this.#run(round, claim)
       const elapsedMs = Math.round(time.monotonic() - startedAt)
@@ -67,8 +67,9 @@ export class ResourceTicker implements Ticker {
       }
     }
     stopLooking()
+    const kind = await turns.end()
     if (turns.trouble) throw turns.trouble
-    return { kind: round.spent ? 'again' : 'done' }
+    return { kind }
   }
 
   /** A nudge goes to this process only; what another one committed is seen by looking now and then. */

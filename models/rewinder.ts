@@ -2,12 +2,15 @@
 // Promise: history only grows: going back is a new step that holds the old snapshot, with effects armed
 // anew, so that what was already done under an old key is done again under a new one.
 
-import { EXIT } from '../lib/address.ts'
+import { distance } from 'fastest-levenshtein'
+import { EXIT, idOf } from '../lib/address.ts'
+import { ALONE } from '../lib/cast.ts'
 import { encode } from '../lib/codec.ts'
 import type { Knex } from '../lib/database.ts'
 import { fault } from '../lib/errors.ts'
 import { newId } from '../lib/id.ts'
 import { type Rest, stateName } from '../lib/machine.ts'
+import { entered } from '../lib/machine-goto.ts'
 import type { Actor } from '../lib/rest.ts'
 import type { Author, DueChange, NewRun, StepChange, Unit } from '../lib/unit.ts'
 import { LIFE } from './kind.ts'
@@ -15,6 +18,17 @@ import { fromSnapshot, refreshed, type Trials, toSnapshot } from './memory.ts'
 import { rearmed, resumed } from './rearm.ts'
 import { authorOf, type RequestParts } from './requests.ts'
 import type { Because, Target } from './verbs.ts'
+
+const unknownState = ({ kind, task }: Target, state: string, states: readonly string[]) => {
+  const known = [...states].sort((a, b) => distance(a, state) - distance(b, state)).join(', ')
+  const reason = `${kind.name}.${task} has none; its states: ${known}`
+  return fault('ARGUMENT_INVALID', { what: `The state "${state}"`, reason })
+}
+
+const endState = ({ kind, task }: Target, state: string) => {
+  const reason = `${kind.name}.${task} ends there; stop the task instead`
+  return fault('ARGUMENT_INVALID', { what: `The state "${state}"`, reason })
+}
 
 type Change = { unit: Omit<Unit, 'id'>; state: string }
 
@@ -27,7 +41,7 @@ export class Rewinder {
     this.#requests = parts.requests
   }
 
-  /** The unit that goes back `steps` steps. @throws TASK_NOT_RUNNING, STEP_UNKNOWN, ARGUMENT_INVALID */
+  /** The unit that goes back `steps` steps. @throws TASK_NOT_RUNNING, STEP_UNKNOWN, STEP_ARCHIVED, ARGUMENT_INVALID */
   async rewind(target: Target, steps: number, because: Because): Promise<Change> {
     if (!Number.isInteger(steps) || steps < 1) {
       throw fault('ARGUMENT_INVALID', {
@@ -40,13 +54,12 @@ export class Rewinder {
     const goal = chain[steps]
     if (!goal) {
       const { kind, resourceId: id, task } = target
-      throw fault('STEP_UNKNOWN', {
-        kind: kind.name,
-        id,
-        task,
-        count: steps,
-        most: Math.max(0, chain.length - 1),
-      })
+      const base = chain.at(-1)?.base ?? null
+      const most = Math.max(0, chain.length - 1)
+      const told = { kind: kind.name, id, task, count: steps, most }
+      throw base === null
+        ? fault('STEP_UNKNOWN', told)
+        : fault('STEP_ARCHIVED', { ...told, step: base })
     }
     const step = row.step + 1
     const { sealer } = this.#requests
@@ -65,6 +78,40 @@ export class Rewinder {
     const stops = [{ resourceId, task, except: null, beneath: true, exits, ...author }]
     const unit = this.#unit(row, { step, restStep: step, state, transition })
     return { unit: { ...unit, stops, starts }, state }
+  }
+
+  /**
+   * The unit that puts a live run into a state of its machine, with the context it has.
+   * @throws TASK_NOT_RUNNING, ARGUMENT_INVALID for a state there is none of
+   */
+  async goto(target: Target, state: string, because: Because): Promise<Change> {
+    const row = await this.#live(target)
+    const { kind, resourceId, task } = target
+    const { machine, states, version } = kind.run(row.name, row.origin) ?? kind.task(task)
+    const [last] = await this.#chain(row.id, row.rest_step, 0)
+    const { sealer, time } = this.#requests
+    const before = last
+      ? fromSnapshot(last.snapshot, sealer, task)
+      : { context: undefined, history: {} }
+    const step = row.step + 1
+    const place = { ...ALONE, task: row.name, id: idOf(row.name) }
+    const gone = states.includes(state)
+      ? entered(machine, before, state, step, time.now(), place)
+      : null
+    if (!gone) throw unknownState(target, state, states)
+    if (gone.rest.status !== 'active') throw endState(target, state)
+    const to = stateName(gone.rest.value)
+    const author = authorOf(because, this.#requests)
+    const transition = {
+      ...{ base: null, from: row.state, to, event: '__goto__', payload: { state } },
+      snapshot: toSnapshot(gone.rest, sealer),
+      ...author,
+    }
+    const starts = gone.born.map((actor) => this.#childOf(target, row, actor, author))
+    const exits = kind.exitsOf(task)
+    const stops = [{ resourceId, task, except: null, beneath: true, exits, ...author }]
+    const unit = this.#unit(row, { step, restStep: step, state: to, version, transition })
+    return { unit: { ...unit, stops, starts }, state: to }
   }
 
   /** The unit that lets a parked run go on where it rests; of one that is stopping, its exit machine. @throws TASK_NOT_RUNNING */
@@ -137,6 +184,7 @@ export class Rewinder {
       ...{ id: newId(this.#requests.time), resourceId, task: address.task, origin, ...author },
       version: kind.run(address.task, origin)?.version ?? '1',
       evenStopped: task === LIFE,
+      ...kind.laneOf(task),
       args: input === undefined ? null : encode(input, this.#requests.sealer),
     }
   }
@@ -204,6 +252,7 @@ export class Rewinder {
         status: 'running',
         tries: null,
         finished: false,
+        clears: true,
         ...change,
       },
       due,

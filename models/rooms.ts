@@ -1,21 +1,21 @@
 // The rooms of one process, opened for a configuration and closed in order.
 // Promise: only three factories differ between the settings: the database, the queue's carrier, the lock.
-// What was opened before a failure is closed again.
+// What was opened before a failure is closed again. Vendors are loaded when a room needs them: half of the time
+// of a command that opens nothing would go into them.
 import type { Config } from '../lib/config.ts'
 import type { Lock } from '../lib/contract.ts'
-import { Database, type Migration } from '../lib/database.ts'
-import { type Embedded, openEmbedded } from '../lib/embedded.ts'
+import type { Database, DatabaseOptions, Migration } from '../lib/database.ts'
+import type { Embedded } from '../lib/embedded.ts'
 import { Envelope } from '../lib/envelope.ts'
 import { fault } from '../lib/errors.ts'
 import type { Events } from '../lib/events.ts'
 import type { Keyring } from '../lib/keyring.ts'
 import { loadKeyring } from '../lib/keys.ts'
 import { LeaseLock } from '../lib/locks/lease.ts'
-import { RedisLock } from '../lib/locks/redis.ts'
-import { migrateQueue, postgresBackend, redisBackend, TicketQueue } from '../lib/queue.ts'
-import { connectRedis, type RedisDoor } from '../lib/redis.ts'
+import type { TicketQueue } from '../lib/queue.ts'
+import type { RedisDoor } from '../lib/redis.ts'
 import type { Time } from '../lib/time.ts'
-import { migrations as house } from './migrations/0001_house.ts'
+import { migrations as house } from './migrations/index.ts'
 import { enrol } from './roll.ts'
 
 export interface RoomsOptions {
@@ -76,10 +76,9 @@ export class Rooms {
     const isOurs = config.setting === 'embedded'
     await bringUpToDate(database, migrate || isOurs)
     await enrol(database, keyring)
-    const redis = config.redisUrl
-      ? await connectRedis(config.redisUrl, { time, name: 'escapement' })
-      : null
+    const redis = config.redisUrl ? await redisAt(config.redisUrl, time) : null
     if (redis) closing.push(() => redis.close())
+    const { redisBackend, TicketQueue } = await import('../lib/queue.ts')
     const envelope = new Envelope({ keyring, queue: config.queue, time, ttlMs: TICKET_TTL_MS })
     const backend = redis
       ? redisBackend(redis, config.schema)
@@ -87,7 +86,7 @@ export class Rooms {
     const queue = new TicketQueue({ name: config.queue, backend, envelope, events, time, onBlind })
     closing.push(() => queue.close())
     return new Rooms(
-      { config, keyring, database, queue, lock: lockOf(redis, database, config, time) },
+      { config, keyring, database, queue, lock: await lockOf(redis, database, config, time) },
       closing,
     )
   }
@@ -111,15 +110,26 @@ async function openDatabase(
     poolSize: config.poolSize,
     migrations: [...house, ...migrations],
   }
-  const open = (at: ConstructorParameters<typeof Database>[0]['at']) => {
+  const { Database } = await import('../lib/database.ts')
+  const open = (at: DatabaseOptions['at']) => {
     const database = new Database({ at, ...common })
     closing.push(() => database.close())
     return database
   }
   if (config.databaseUrl) return open({ url: config.databaseUrl })
-  const embedded = given ?? (await openEmbedded({ folder: config.dataFolder }))
+  const embedded = given ?? (await embeddedIn(config.dataFolder))
   if (!given) closing.push(() => embedded.close())
   return open({ wire: embedded })
+}
+
+async function embeddedIn(folder: string): Promise<Embedded> {
+  const { openEmbedded } = await import('../lib/embedded.ts')
+  return openEmbedded({ folder })
+}
+
+async function redisAt(url: string, time: Time): Promise<RedisDoor> {
+  const { connectRedis } = await import('../lib/redis.ts')
+  return connectRedis(url, { time, name: 'escapement' })
 }
 
 async function bringUpToDate(database: Database, migrate: boolean): Promise<void> {
@@ -131,6 +141,7 @@ async function bringUpToDate(database: Database, migrate: boolean): Promise<void
 }
 
 async function carrierIn(database: Database, migrate: boolean) {
+  const { migrateQueue, postgresBackend } = await import('../lib/queue.ts')
   const schema = `${database.schema}_queue`
   // Two overload sets that no compiler can match: the pool is the one BullMQ is documented for.
   const pool = database.pool(schema, QUEUE_CONNECTIONS) as never
@@ -138,8 +149,15 @@ async function carrierIn(database: Database, migrate: boolean) {
   return postgresBackend({ pool, schema })
 }
 
-function lockOf(redis: RedisDoor | null, database: Database, { schema }: Config, time: Time): Lock {
-  return redis ? new RedisLock({ redis, prefix: schema, time }) : new LeaseLock(database)
+async function lockOf(
+  redis: RedisDoor | null,
+  database: Database,
+  { schema }: Config,
+  time: Time,
+): Promise<Lock> {
+  if (!redis) return new LeaseLock(database)
+  const { RedisLock } = await import('../lib/locks/redis.ts')
+  return new RedisLock({ redis, prefix: schema, time })
 }
 
 async function closeAll(closing: (() => Promise<void>)[]): Promise<void> {

@@ -2,61 +2,74 @@
 // Promise: commits of one resource go one after another, each under the fence of this round; once the
 // lease or a compare-and-set is lost, nothing more is written.
 
-import { Address, idOf, parentOf, rootOf } from '../lib/address.ts'
+import { parentOf } from '../lib/address.ts'
 import { Bell } from '../lib/bell.ts'
-import type { Claim } from '../lib/claim.ts'
+import type { Claim, StoredTask } from '../lib/claim.ts'
 import type { Lease } from '../lib/contract.ts'
 import { newId } from '../lib/id.ts'
 import type { Place } from '../lib/machine.ts'
 import type { Time } from '../lib/time.ts'
 import type { Outcome, Unit } from '../lib/unit.ts'
-import { type Change, type Desktop, noted, RoundLost, RunEnded, together } from './change.ts'
-import { Draft } from './draft.ts'
-import { hold } from './handle.ts'
+import { Allowance } from './allowance.ts'
+import { Barrier } from './barrier.ts'
+import { type Change, noted, RoundLost, RunEnded, together } from './change.ts'
+import { CLIMBER } from './climber.ts'
+import { Desktop, type Stock } from './desktop.ts'
 import type { Kind } from './kind.ts'
+import { Line } from './line.ts'
 import type { Seen } from './onlooker.ts'
-import { Outbox } from './outbox.ts'
 import type { TickParts } from './parts.ts'
+import { Places } from './places.ts'
 import { withReflexes } from './reflexes.ts'
 import { Sheet, type View } from './sheet.ts'
+import type { Target } from './verbs.ts'
+import { withVigil } from './vigil.ts'
 
 type Committed = Extract<Outcome, { kind: 'committed' }>
 
-export class Round {
+export class Round implements Stock {
   readonly parts: TickParts
   readonly kind: Kind
   readonly lease: Lease
+  readonly barrier: Barrier
+  readonly allowance: Allowance | null
   /** Rung when a turn ends, the round is lost, or somebody wants it to look at the database again. */
   readonly bell = new Bell()
   #nudged = false
   readonly #fence: number
   readonly #resourceId: string
-  readonly #parentId: string | null
+  readonly parentId: string | null
   readonly #storedKind: string
   #state: string
   #availability: unknown
   readonly #sheet: Sheet
-  #system: Map<string, Claim['system'][number][1]>
   /** Tasks spawned in this round that have not begun: their parents take no mail before them. */
   readonly unborn = new Set<string>()
+  readonly #places: Places
   #deadlineAt: number
   #budget: number
   #steps = 0
   #lost: RoundLost | null = null
+  #isFallen = false
   readonly #ended = new Set<string>()
-  #queue: Promise<unknown> = Promise.resolve()
+  /** Those at work, to be called back when the lease is lost. */
+  readonly errands = new Set<{ cancel(why: Error): void }>()
+  /** Commits and looks, one after another. */
+  readonly #line = new Line()
 
   constructor(parts: TickParts, kind: Kind, claim: Claim, lease: Lease) {
     this.parts = parts
     this.kind = kind
     this.lease = lease
+    this.barrier = new Barrier(parts, kind, claim)
+    this.allowance = Allowance.of(parts, kind, claim)
     this.#fence = claim.fence
     this.#resourceId = claim.resourceId
-    this.#parentId = claim.parentId
+    this.parentId = claim.parentId
     this.#storedKind = claim.kind
     this.#state = claim.state
     this.#availability = claim.availability
-    this.#system = new Map(claim.system)
+    this.#places = new Places(claim.system)
     this.#sheet = new Sheet(
       claim.resourceId,
       kind.fields,
@@ -66,11 +79,18 @@ export class Round {
     )
     this.#budget = parts.quota.steps
     this.#deadlineAt = parts.time.monotonic() + parts.quota.ms
-    lease.signal.addEventListener('abort', () => this.bell.ring(), { once: true })
+    if (lease.signal.aborted) this.#isFallen = true
+    lease.signal.addEventListener('abort', () => this.#fell(), { once: true })
   }
 
   get resourceId(): string {
     return this.#resourceId
+  }
+  get state(): string {
+    return this.#state
+  }
+  get availability(): unknown {
+    return this.#availability
   }
   get steps(): number {
     return this.#steps
@@ -79,7 +99,7 @@ export class Round {
     return this.parts.time
   }
   get lost(): boolean {
-    return this.#lost !== null || this.lease.signal.aborted
+    return this.#lost !== null || this.#isFallen
   }
   /** Was this run found to be over when it wanted to write? */
   hasEnded(taskId: string): boolean {
@@ -87,6 +107,7 @@ export class Round {
   }
   /** Has the resource had its share of this worker? */
   get spent(): boolean {
+    if (this.allowance?.isUsedUp) return true
     return this.#steps >= this.#budget || this.time.monotonic() >= this.#deadlineAt
   }
 
@@ -94,6 +115,11 @@ export class Round {
   refresh(): void {
     this.#budget = this.#steps + this.parts.quota.steps
     this.#deadlineAt = this.time.monotonic() + this.parts.quota.ms
+  }
+
+  /** Takes the task no step now? What runs for it may end. */
+  stops(task: StoredTask): boolean {
+    return this.allowance?.isUsedUp || this.barrier.stops(task)
   }
 
   /** Asks the round to look again, now or when it next can. */
@@ -115,9 +141,7 @@ export class Round {
    * older than what the round knows by then.
    */
   look(): Promise<Claim | null> {
-    const turn = this.#queue.then(() => this.#look())
-    this.#queue = turn.catch(() => {})
-    return turn
+    return this.#line.go(() => this.#look())
   }
 
   async #look(): Promise<Claim | null> {
@@ -125,51 +149,33 @@ export class Round {
     if (!claim) return null
     this.#sheet.replace(claim.fields, claim.version)
     this.#availability = claim.availability
-    this.#system = new Map(claim.system)
+    this.#places.see(claim.system)
+    this.barrier.see(claim)
     return claim
+  }
+
+  /** The task that is told of a panic here: the resource's own, or that of the one it belongs to. */
+  async climber(): Promise<Target | null> {
+    const { registry, desk } = this.parts
+    if (this.kind.handlesPanics)
+      return { kind: this.kind, resourceId: this.#resourceId, task: CLIMBER }
+    if (!registry.handlesPanics || this.parentId === null) return null
+    return desk.climberOf(this.parentId)
   }
 
   /** Where a task's machine runs: who spawned it, and whom of its tree it can find. */
   placeOf(task: string): Place {
-    const root = rootOf(task)
-    const found = [...this.#system].filter(([name]) => rootOf(name) === root)
-    const system = found.flatMap(([, named]) =>
-      Object.entries(named).map(([id, address]) => [id, new Address(...address)] as const),
-    )
-    const parent = parentOf(task)
-    return {
-      task,
-      id: idOf(task),
-      parent: parent === null ? null : new Address(idOf(parent), parent),
-      system: new Map(system),
-    }
+    return this.#places.of(task)
   }
 
   /** A fresh view of the resource for one effect or one step. */
   open(): Desktop {
-    const { requests, desk } = this.parts
-    const view = this.#sheet.view()
-    const outbox = new Outbox(requests, desk)
-    const resource = hold({
-      id: this.#resourceId,
-      kind: this.kind,
-      state: this.#state,
-      parentId: this.#parentId,
-      availability: this.#availability,
-      verbs: outbox,
-      read: (name) => view.read(name),
-      write: (name, value) => view.write(name, value),
-      save: null,
-      reload: null,
-      createChild: async (shape, fields, because) => {
-        const kind = this.parts.registry.of(shape)
-        const made = outbox.create(kind, fields, this.#resourceId, because)
-        return hold(new Draft(made, kind, this.parts.sealer, outbox))
-      },
-      children: (shape) => this.parts.children(shape, this.#resourceId, outbox),
-      offspring: () => this.parts.offspring(this.#resourceId, outbox),
-    })
-    return { resource, view, outbox }
+    return new Desktop(this)
+  }
+
+  /** @inheritDoc Stock.view */
+  view(): View {
+    return this.#sheet.view()
   }
 
   /**
@@ -177,17 +183,15 @@ export class Round {
    * @returns false when its view was overtaken by another task's commit: do the work again
    * @throws RoundLost when the fence, the step or the lease is gone; RunEnded when only the run is
    */
-  async commit(change: Change): Promise<boolean> {
-    const turn = this.#queue.then(() => this.#commit(change))
-    this.#queue = turn.catch(() => {})
-    return turn
+  commit(change: Change): Promise<boolean> {
+    return this.#line.go(() => this.#commit(change))
   }
 
   async #commit(change: Change): Promise<boolean> {
     for (;;) {
       if (this.#lost) throw this.#lost
       if (this.lease.remainingMs() <= 0) throw this.#lose('the lease ran out')
-      if (change.desktop?.view.overtaken) return false
+      if (change.desktop?.isOvertaken) return false
       const unit = this.#unit(change)
       const [outcome] = await this.parts.store.commit([unit])
       if (outcome?.kind === 'committed') {
@@ -202,38 +206,43 @@ export class Round {
     }
   }
 
-  #unit({ desktop, state, ...rest }: Change): Unit {
-    const fields =
-      desktop?.view.change() ?? (state === undefined ? null : this.#sheet.change({}, []))
+  #unit({ desktop, state, isHandled = false, ...rest }: Change): Unit {
+    const fields = desktop?.change ?? (state === undefined ? null : this.#sheet.change({}, []))
+    const parts = desktop?.parts
     const { name: kind } = this.kind
     const renamed = this.#storedKind === kind ? {} : { kind }
     const unit: Unit = {
       id: newId(this.time),
       fence: { resourceId: this.#resourceId, fence: this.#fence },
       ...rest,
-      ...(desktop && { ...together(rest, desktop.outbox.parts), ...noted(rest, desktop) }),
+      ...(parts && together(rest, parts)),
+      ...(desktop && noted(rest, desktop)),
       ...(fields && { fields: { ...fields, ...renamed, ...(state !== undefined && { state }) } }),
     }
-    return withReflexes(this.parts, this.#seen(desktop?.view), unit)
+    const whole = withReflexes(this.parts, this.seen(desktop?.view ?? undefined), unit)
+    return withVigil({ ...this.parts, isHandled }, this.kind, this.#resourceId, whole)
   }
 
-  #seen(view: View | undefined): Seen {
+  seen(view?: View): Seen {
     return {
       kind: this.kind,
       resourceId: this.#resourceId,
-      parentId: this.#parentId,
+      parentId: this.parentId,
       state: this.#state,
       read: (name) => (view ?? this.#sheet).read(name),
     }
   }
 
-  async #committed(unit: Unit, { started, isRung }: Committed): Promise<void> {
+  async #committed(unit: Unit, { started, isRung, held }: Committed): Promise<void> {
     this.#register(unit, started)
     // Mail that came meanwhile may have had no ticket of its own: while other mail waits, nobody is told twice.
-    if (isRung && unit.due?.reason !== 'event') this.nudge()
+    if ((isRung && unit.due?.reason !== 'event') || held.length > 0) this.nudge()
     if (unit.fields) this.#sheet.committed(unit.fields)
     if (unit.fields?.state !== undefined) this.#state = unit.fields.state
-    if (unit.step?.transition) this.#steps += 1
+    if (unit.step?.transition) {
+      this.#steps += 1
+      this.allowance?.count()
+    }
     if (unit.due?.at) this.parts.soon(this.#resourceId, unit.due.at)
     await this.#tell(unit)
   }
@@ -248,8 +257,7 @@ export class Round {
     }
     if (!step) return
     this.unborn.delete(step.task)
-    if (step.system && !step.finished) this.#system.set(step.task, step.system as never)
-    else this.#system.delete(step.task)
+    this.#places.moved(step)
   }
 
   /** Was the run stopped from outside? Then that is all there is to it: what others do here is as good as before. */
@@ -264,6 +272,13 @@ export class Round {
     const { version } = this.#sheet
     const claim = await this.#look()
     return claim !== null && claim.version > version
+  }
+
+  /** The lease is lost: whoever works under it is told at once. */
+  #fell(): void {
+    this.#isFallen = true
+    for (const errand of this.errands) errand.cancel(this.lease.signal.reason)
+    this.bell.ring()
   }
 
   #lose(why: string): RoundLost {

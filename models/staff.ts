@@ -4,22 +4,28 @@
 import { Clock } from '../lib/clock.ts'
 import type { Sealer } from '../lib/codec.ts'
 import type { Ticket } from '../lib/contract.ts'
+import { asError } from '../lib/errors.ts'
 import type { Events } from '../lib/events.ts'
-import { newToken } from '../lib/id.ts'
 import { Keeper } from '../lib/lock.ts'
+import type { Porter } from '../lib/porter.ts'
 import { Soon } from '../lib/soon.ts'
 import type { Store } from '../lib/store.ts'
 import type { Time } from '../lib/time.ts'
+import { MOST_WAITING } from '../lib/turnstile.ts'
 import { within } from '../lib/within.ts'
 import { Worker } from '../lib/worker.ts'
+import type { Breakers } from './breakers.ts'
 import type { Library } from './library.ts'
+import type { Notices } from './notices.ts'
 import type { Committed } from './outbox.ts'
 import type { TickParts } from './parts.ts'
-import { type Plugin, wrapped } from './plugin.ts'
+import { Patrol } from './patrol.ts'
+import { type Duty, type Place, type Plugin, wrapped } from './plugin.ts'
 import type { Registry } from './registry.ts'
 import type { RequestParts } from './requests.ts'
 import { ResourceTicker } from './resource.ts'
 import type { Rooms } from './rooms.ts'
+import { Roster } from './roster.ts'
 import { Steward } from './steward.ts'
 import type { Verbs } from './verbs.ts'
 
@@ -34,11 +40,16 @@ export interface StaffParts {
   readonly desk: Committed & Pick<Verbs, 'start'>
   readonly library: Library
   readonly plugins: readonly Plugin[]
+  readonly breakers: Breakers
+  readonly porter: Porter
+  readonly notices: Notices
+  /** How late a task may be before an alarm says so. */
+  readonly overdueMs: number
   push(tickets: readonly Ticket[]): Promise<void>
 }
 
 /** Tickets of one look, and tickets that may wait before a clock holds back. */
-const MOST = { tickets: 1_000, waiting: 5_000 }
+const MOST = { tickets: 1_000, waiting: MOST_WAITING }
 /** How often a clock asks the database what time it is. */
 const ASK_MS = 30_000
 /** How often the steward of a clock makes its round. */
@@ -46,7 +57,12 @@ const ROUND_MS = 60_000
 
 export class Staff {
   readonly #parts: StaffParts
+  readonly #patrol: Patrol
+  readonly #duties: { readonly place: Place; readonly duty: Duty }[] = []
+  #deafen: () => void = () => {}
   #clock: Clock | null = null
+  #watch: Roster | null = null
+  #shift: Roster | null = null
   #worker: Worker | null = null
   #soon: Soon | null = null
   #askedAt = Number.NEGATIVE_INFINITY
@@ -56,6 +72,12 @@ export class Staff {
 
   constructor(parts: StaffParts) {
     this.#parts = parts
+    const { rooms, events } = parts
+    const { toldMs, queue } = rooms.config
+    this.#patrol = new Patrol({ ...parts, knex: rooms.database.knex, toldMs })
+    this.#deafen = events.on('ticket.refused', ({ reason }) => {
+      void this.#patrol.unreadable(reason, queue)
+    })
   }
 
   startClock(): void {
@@ -71,6 +93,9 @@ export class Staff {
       most: MOST,
       onBeat: () => this.#beat(),
     })
+    this.#watch = this.#roster('clock')
+    void this.#watch.enter().catch((thrown) => this.#watch?.failed(thrown))
+    this.#begin('clock')
     this.#clock.start()
   }
 
@@ -80,7 +105,9 @@ export class Staff {
     const { queue, lock, config } = rooms
     const keeper = new Keeper({ lock, time, events, ttlMs: config.lockTtlMs })
     const { concurrency, graceMs, quotaSteps, quotaMs } = config
-    const owner = `worker-${newToken().slice(0, 8)}`
+    const presence = this.#roster('worker')
+    this.#shift = presence
+    const { id: owner } = presence
     const requests = { ...this.#parts.requests, actor: owner }
     const quota = { steps: quotaSteps, ms: quotaMs }
     const lookMs = config.toldMs
@@ -91,26 +118,65 @@ export class Staff {
     this.#soon = soon
     const rounds = new ResourceTicker({
       ...this.#parts,
-      ...{ requests, owner, quota, lookMs, children, offspring },
+      ...{ requests, owner, presence, quota, lookMs, children, offspring },
       soon: (resourceId, dueAt) => soon.note(resourceId, dueAt),
     })
     const ticker = wrapped(rounds, this.#parts.plugins, events)
     this.#worker = new Worker({ queue, keeper, ticker, time, events, concurrency, graceMs })
+    await presence.enter()
+    this.#begin('worker')
     await this.#worker.start()
   }
 
   async stopWorker(): Promise<void> {
     await this.#worker?.stop()
+    await this.#end('worker')
     this.#soon?.clear()
     this.#worker = null
+    const shift = this.#shift
+    this.#shift = null
+    await shift?.leave()
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#clock?.stop(), this.stopWorker()])
+    await Promise.all([this.#clock?.stop(), this.#watch?.leave(), this.stopWorker()])
+    this.#watch = null
+    await this.#end('clock')
     // What the user's `gc.each` does may take for ever; whatever it was about is found again.
     const { time, rooms } = this.#parts
     await within(time, rooms.config.graceMs, this.#round ?? Promise.resolve())
+    await this.#patrol.idle()
+    this.#deafen()
     this.#clock = null
+  }
+
+  #roster(role: 'clock' | 'worker'): Roster {
+    const { rooms, time, events } = this.#parts
+    const { database, config } = rooms
+    return new Roster({ database, config, time, events }, role)
+  }
+
+  /** What plugins do beside the house; one that cannot begin is told, and keeps nobody from the work. */
+  #begin(place: Place): void {
+    const { rooms, events, time, notices, plugins, registry } = this.#parts
+    const { database, config, queue } = rooms
+    for (const plugin of plugins) {
+      try {
+        const premises = { events, time, config, database, queue, notices, registry }
+        const duty = plugin.duty?.(premises, place)
+        if (duty) this.#duties.push({ place, duty })
+      } catch (thrown) {
+        events.emit('plugin.failed', { plugin: plugin.name, error: asError(thrown) })
+      }
+    }
+  }
+
+  async #end(place: Place): Promise<void> {
+    const ended = this.#duties.filter((one) => one.place === place)
+    for (const one of ended) this.#duties.splice(this.#duties.indexOf(one), 1)
+    const { time, rooms } = this.#parts
+    const stops = ended.map(({ duty }) => duty.stop().catch(() => {}))
+    await within(time, rooms.config.graceMs, Promise.all(stops))
   }
 
   /** The steward works beside the clock, never in its way. */
@@ -121,6 +187,7 @@ export class Staff {
       this.#steward ??= new Steward({ ...this.#parts, knex: rooms.database.knex })
       this.#round = this.#steward.round()
     }
+    void this.#patrol.round()
     await this.#ask()
   }
 

@@ -80,7 +80,9 @@ function stepEffect(
   options: EffectOptions,
 ) {
   return effect(async (work) => {
-    const answer = await functions[name]?.({ ...work, stop: (output) => new Stop(output) })
+    // Put on what was handed, not into a copy: whoever copies asks for all of it.
+    const stop = (output?: unknown) => new Stop(output)
+    const answer = await functions[name]?.(Object.assign(work, { stop }))
     if (answer instanceof Again) return answer
     if (answer instanceof Stop)
       return { to: STOP, ...(answer.output === undefined ? {} : { output: answer.output }) }

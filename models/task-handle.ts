@@ -75,6 +75,15 @@ export class TaskHandle<M extends AnyStateMachine = AnyStateMachine> {
     return this.#backing.verbs.retry(this.#target, because)
   }
 
+  /**
+   * Puts the live run into a state of its machine, with the context it has: timers and effects of that state are armed,
+   * what runs for the state it was in is stopped. Custom actions on the way in are not performed.
+   * @throws TASK_NOT_RUNNING, ARGUMENT_INVALID for a state there is none of
+   */
+  goto(state: string, because: Because = {}): Promise<{ step: number; state: string }> {
+    return this.#backing.verbs.goto(this.#target, state, because)
+  }
+
   /** Stops time for the live run: its effects are told to stop, its mail and its timers wait. False when it was paused already. */
   pause(because: Because = {}): Promise<boolean> {
     return this.#backing.verbs.pause(this.#target, because)

@@ -7,16 +7,18 @@ import { asError, type ErrorCode } from '../lib/errors.ts'
 import { stateName } from '../lib/machine.ts'
 import { effectsOf } from '../lib/rest.ts'
 import { type Cause, earliest, nameOf, nextTimerAt } from './cause.ts'
-import type { Desktop } from './change.ts'
 import { Crew } from './crew.ts'
+import type { Desktop } from './desktop.ts'
 import type { Errand } from './errand.ts'
+import { withHandler } from './handler.ts'
 import { STOP } from './kin.ts'
 import type { TaskDefinition } from './kind.ts'
 import { Ledger, type Stepped } from './ledger.ts'
 import { Mailbox } from './mailbox.ts'
 import { awaken, type Woken } from './memory.ts'
-import { type Move, move } from './move.ts'
+import { type Move, move, movedAtOnce } from './move.ts'
 import type { InTurn, Order } from './order.ts'
+import { poisonIn } from './poison.ts'
 import type { Round } from './round.ts'
 import { tellEnd, tellStep } from './telling.ts'
 
@@ -85,7 +87,9 @@ export class Turn implements InTurn {
   async run(): Promise<void> {
     try {
       const isParked = this.#stored.status !== 'running'
-      if (!isParked) await this.#walk()
+      const poison = poisonIn(this.#stored)
+      if (poison) await this.#panic(poison, '__poison__')
+      else if (!isParked) await this.#walk()
       else if (this.#ledger.mail.some(({ type }) => type === STOP)) await this.#end()
       if (!this.#over && !this.#ledger.isSettled && !this.#round.spent) {
         await this.#round.commit(this.#ledger.settled(isParked))
@@ -101,16 +105,17 @@ export class Turn implements InTurn {
     if (this.#ledger.restStep > 0 && !(await this.#wake())) return
     while (!this.#over && !this.#round.lost) {
       if (this.#round.spent && this.#crew.running === 0) return
-      if (this.#ledger.rest) this.#crew.launch(this.#ledger.rest)
-      const isHeld = this.#expects || this.#isHeld()
-      const cause = isHeld ? null : this.#next()
+      const isStopped = this.#round.stops(this.#stored)
+      if (this.#ledger.rest) this.#crew.launch(this.#ledger.rest, isStopped)
+      const isHeld = !isStopped && (this.#expects || this.#isHeld())
+      const cause = isHeld ? null : this.#next(isStopped)
       if (cause) {
         await this.#take(cause)
         this.#order.moved(this)
       } else if (this.#crew.errands.hasReport) {
         await this.#crew.errands.report((trials) => this.#ledger.noted(trials))
       } else if (isHeld || this.#crew.running > 0) {
-        await this.#crew.errands.wait(isHeld ? null : nextTimerAt(this.#ledger.rest))
+        await this.#crew.errands.wait(isHeld || isStopped ? null : nextTimerAt(this.#ledger.rest))
       } else return
     }
   }
@@ -139,8 +144,10 @@ export class Turn implements InTurn {
     return rest ? !this.#order.mayGoOn(this, mail[0]) : !this.#order.mayBegin(this)
   }
 
-  #next(): Cause | null {
+  /** @param isStopped what runs for it may end, and nothing else happens */
+  #next(isStopped: boolean): Cause | null {
     const { rest, mail } = this.#ledger
+    if (isStopped) return earliest([], undefined, this.#crew.news(), this.#round.time.now())
     if (!rest) return { kind: 'start', at: 0, input: this.#stored.args }
     return earliest(rest.timers, mail[0], this.#crew.news(), this.#round.time.now())
   }
@@ -163,11 +170,13 @@ export class Turn implements InTurn {
     let change: Stepped | null
     try {
       const what = { definition, taskId, rest, step: last + 1, cause, desktop, place }
-      moved = await move({ round: this.#round, ...what })
-      await desktop.outbox.check()
+      const options = { round: this.#round, ...what }
+      const atOnce = movedAtOnce(options)
+      moved = atOnce === undefined ? await move(options) : atOnce
+      if (desktop.isWrittenOn) await desktop.check()
       change = moved && this.#ledger.stepped(moved)
     } catch (thrown) {
-      return this.#panic(thrown, nameOf(cause))
+      return this.#panic(thrown, nameOf(cause), cause)
     }
     if (moved && change) await this.#commit(moved, change, desktop)
     else if (cause.kind === 'mail') this.#order.wrote(await this.#mailbox.refuse(cause.mail))
@@ -181,7 +190,7 @@ export class Turn implements InTurn {
     const { cause, event, rest, sent } = move
     const from = this.#ledger.state
     const to = stateName(rest.value)
-    const isCommitted = await this.#round.commit({ ...change, desktop })
+    const isCommitted = await this.#round.commit({ ...this.#crew.clears(change, rest), desktop })
     if (isCommitted) this.#order.wrote((change.sends ?? []).map(({ task }) => task))
     if (cause.kind === 'effect') this.#crew.heard(cause)
     // Overtaken by another task's change to the same field: taken again, its effect run anew.
@@ -204,7 +213,7 @@ export class Turn implements InTurn {
     const trials = errands.trialsOf(pending, { errand, trial })
     const desktop = errand.ending?.kind === 'again' ? errand.desktop : undefined
     const change = { ...this.#ledger.stayed({ errand, trials }), desktop }
-    const isCommitted = await this.#round.commit(change)
+    const isCommitted = await this.#round.commit(this.#crew.clears(change, undefined, errand))
     errands.forget(errand)
     if (isCommitted) errands.stored(trials)
     this.#ledger.isSettled ||= isCommitted
@@ -216,8 +225,9 @@ export class Turn implements InTurn {
     this.#over = 'TASK_STOPPED'
   }
 
-  async #panic(thrown: unknown, event: string): Promise<void> {
-    const parked = this.#ledger.parked(thrown, event)
+  async #panic(thrown: unknown, event: string, cause?: Cause): Promise<void> {
+    const change = this.#ledger.parked(thrown, event, cause)
+    const parked = await withHandler(this.#round, this.#naming, change)
     await this.#round.commit(parked)
     this.#over = 'TASK_STOPPED'
     tellEnd(this.#round, { ...this.#naming, step: this.#ledger.step + 1 }, parked, asError(thrown))

@@ -1,9 +1,17 @@
 // The verbs: what can be asked of tasks and resources, by whoever asks.
 // The desk carries them out at once; the outbox of a step keeps them for the step's commit.
+
+import type { AlarmResult, AlarmSignal } from '../lib/alarm.ts'
+import type { Sealer } from '../lib/codec.ts'
+import type { Duration } from '../lib/duration.ts'
+import type { NewNotice } from '../lib/notice.ts'
+import type { Time } from '../lib/time.ts'
 import type { RunStatus } from '../lib/unit.ts'
 import type { AvailabilityStatus } from './availability.ts'
 import type { Plan } from './cadence.ts'
+import type { Explanation } from './explanations.ts'
 import type { Kind } from './kind.ts'
+import type { PanicTold, ParkedAct, ParkedRun } from './panic.ts'
 import type { Begun, TaskSnapshot } from './snapshot.ts'
 
 export interface Target {
@@ -47,6 +55,13 @@ export interface DeleteOptions extends Because {
   readonly cascade?: boolean
 }
 
+export interface PauseOptions extends Because {
+  /** How long: '1h', or milliseconds. Until somebody resumes it, unless told. */
+  readonly for?: Duration
+  /** Until when: milliseconds since 1970, or a date. */
+  readonly until?: number | Date | string
+}
+
 /** A run as `start` reports it: the new one, or the one that lives already. */
 export interface Started {
   readonly taskId: string
@@ -66,7 +81,17 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What requests are made with. */
+export interface RequestParts {
+  readonly time: Time
+  readonly sealer: Sealer
+  /** Who acts when nobody is named. */
+  readonly actor: string
+}
+
 export interface Verbs {
+  /** What requests are made with: whose they are, and what time it is. */
+  readonly requests: RequestParts
   start(target: Target, args: unknown, options: StartOptions): Promise<Started>
   stop(target: Target, options: StopOptions): Promise<boolean>
   stopAll(kind: Kind, resourceId: string, options: StopOptions): Promise<number>
@@ -82,11 +107,25 @@ export interface Verbs {
   send(target: Target, event: EventInput, options: SendOptions): Promise<void>
   rewind(target: Target, steps: number, because: Because): Promise<{ step: number; state: string }>
   retry(target: Target, because: Because): Promise<void>
+  goto(target: Target, state: string, because: Because): Promise<{ step: number; state: string }>
+  /** Does something to a run that is still parked by this panic; false when it is not. */
+  unpark(panic: ParkedRun, act: ParkedAct, because: Because): Promise<boolean>
+  /** Tells whoever is next of a panic: the one the resource belongs to, or else everybody, by its alarm. */
+  climb(panic: PanicTold, at: { resourceId: string; parentId: string | null }): Promise<void>
+  /** Raises an alarm, or clears one. */
+  signal(signal: AlarmSignal): Promise<AlarmResult>
+  notify(notice: NewNotice, because: Because): Promise<void>
   pause(target: Target, because: Because): Promise<boolean>
   resume(target: Target, because: Because): Promise<void>
+  /** Holds a resource; false when it was held already, and is now by these terms. Inside a step always true. */
+  hold(resourceId: string, options: PauseOptions): Promise<boolean>
+  /** False when it was not held. Inside a step always true. */
+  release(resourceId: string, because: Because): Promise<boolean>
   status(target: Target): Promise<RunInfo | null>
   schedule(target: Target): Promise<Schedule | null>
   snapshot(target: Target): Promise<TaskSnapshot | null>
+  /** Why it does not move; of the most telling task for null. */
+  explain(kind: Kind, resourceId: string, task: string | null): Promise<Explanation>
   waitFor(target: Target, condition: Condition, options: WaitOptions): Promise<TaskSnapshot>
   on(target: Target, type: string, listener: (event: any) => void): () => void
 }

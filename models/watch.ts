@@ -11,6 +11,8 @@ export interface WatchOptions {
   readonly effect: string
   /** When the first attempt could have begun, in milliseconds since 1970. */
   readonly since: number
+  /** When this attempt began, on the monotonic clock. */
+  readonly startedAt: number
   onLate(error: EscapementError): void
 }
 
@@ -23,7 +25,7 @@ export class Watch {
 
   constructor(options: WatchOptions) {
     this.#options = options
-    this.#startedAt = options.time.monotonic()
+    this.#startedAt = options.startedAt
     this.#heardAt = this.#startedAt
   }
 

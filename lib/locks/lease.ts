@@ -1,6 +1,8 @@
 // A lock in Postgres: a row with a token and a time, the same statements on PGlite.
 // Promise: the database's clock alone decides what has expired; a process that dies leaves a row
 // that the next taker overwrites. Session advisory locks would not do: PGlite has one session.
+// What is asked during one trip goes together in the next, rows always locked in the order of their keys.
+import { Coalescer } from '../coalescer.ts'
 import type { Hold, Lock } from '../contract.ts'
 import { newToken } from '../id.ts'
 
@@ -9,40 +11,95 @@ export interface LeaseRunner {
   query(text: string, params: readonly unknown[]): Promise<{ rows: unknown[] }>
 }
 
+const ASKED = 'unnest($1::text[], $2::uuid[], $3::float8[]) AS asked (key, token, ttl)'
+const EXPIRY = "clock_timestamp() + asked.ttl * interval '1 millisecond'"
+
 const ACQUIRE = `
   INSERT INTO locks (key, token, expires_at)
-  VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
+  SELECT asked.key, asked.token, ${EXPIRY} FROM ${ASKED} ORDER BY asked.key
   ON CONFLICT (key) DO UPDATE SET token = excluded.token, expires_at = excluded.expires_at
   WHERE locks.expires_at < clock_timestamp()
-  RETURNING true`
+  RETURNING token`
 
-const EXTEND = `
-  UPDATE locks SET expires_at = clock_timestamp() + $3 * interval '1 millisecond'
-  WHERE key = $1 AND token = $2 AND expires_at >= clock_timestamp()
-  RETURNING true`
+/** The rows that are still the askers', held in order until the statement is over. */
+const OURS = `
+  WITH ours AS (
+    SELECT asked.key, asked.token, asked.ttl FROM locks JOIN ${ASKED} USING (key, token)
+    ORDER BY locks.key FOR UPDATE OF locks
+  )`
 
-const RELEASE = 'DELETE FROM locks WHERE key = $1 AND token = $2'
+const EXTEND = `${OURS}
+  UPDATE locks SET expires_at = ${EXPIRY} FROM ours AS asked
+  WHERE locks.key = asked.key AND locks.token = asked.token AND expires_at >= clock_timestamp()
+  RETURNING locks.token`
+
+const RELEASE = `${OURS}
+  DELETE FROM locks USING ours AS asked
+  WHERE locks.key = asked.key AND locks.token = asked.token
+  RETURNING locks.token`
+
+/** The most keys of one trip. */
+const MOST_KEYS = 200
+/** Class 22 is bad data; a deadlock (40P01) is over when it is told. */
+const PERSONAL = /^(22|40P01)/
+
+interface Asked {
+  readonly key: string
+  readonly token: string
+  readonly ttlMs: number
+}
+
+type Verb = Coalescer<Asked, boolean>
 
 /** Over the table `locks (key text primary key, token uuid, expires_at timestamptz)`. */
 export class LeaseLock implements Lock {
-  readonly #runner: LeaseRunner
+  readonly #acquire: Verb
+  readonly #extend: Verb
+  readonly #release: Verb
 
   /** @param runner must not be inside a transaction: a lease is seen by others at once */
   constructor(runner: LeaseRunner) {
-    this.#runner = runner
+    this.#acquire = verbOf(runner, ACQUIRE, firstOfEach)
+    this.#extend = verbOf(runner, EXTEND)
+    this.#release = verbOf(runner, RELEASE)
   }
 
   async acquire(key: string, ttlMs: number): Promise<Hold | null> {
-    const token = newToken()
-    const says = async (statement: string, ...params: unknown[]) =>
-      (await this.#runner.query(statement, [key, token, ...params])).rows.length > 0
-
-    if (!(await says(ACQUIRE, ttlMs))) return null
+    const asked = { key, token: newToken(), ttlMs }
+    if (!(await this.#acquire.ask(asked))) return null
     return {
-      extend: (ttlMs) => says(EXTEND, ttlMs),
-      release: async () => void (await says(RELEASE)),
+      extend: (ttlMs) => this.#extend.ask({ ...asked, ttlMs }),
+      release: async () => void (await this.#release.ask(asked)),
     }
   }
 
   async close(): Promise<void> {}
+}
+
+/** Of those who ask for one key at once the first asks; whatever it is told, the others have not got it. */
+const firstOfEach = (many: readonly Asked[]): readonly Asked[] => [
+  ...new Map([...many].reverse().map((asked) => [asked.key, asked])).values(),
+]
+
+/** Says a statement for many keys at once. */
+function verbOf(
+  runner: LeaseRunner,
+  statement: string,
+  choose = (many: readonly Asked[]): readonly Asked[] => many,
+): Verb {
+  return new Coalescer<Asked, boolean>({
+    trip: async (many) => {
+      const chosen = choose(many)
+      const { rows } = await runner.query(statement, [
+        chosen.map(({ key }) => key),
+        chosen.map(({ token }) => token),
+        chosen.map(({ ttlMs }) => ttlMs),
+      ])
+      const yes = new Set((rows as { token: string }[]).map(({ token }) => token))
+      return many.map(({ token }) => yes.has(token))
+    },
+    most: MOST_KEYS,
+    trips: 1,
+    isPersonal: (error) => PERSONAL.test(String((error as { code?: unknown } | null)?.code)),
+  })
 }

@@ -1,11 +1,43 @@
-// A lock in Redis: a key that expires, changed only by whoever knows its value. The only redlock door.
+// A lock in Redis: a key that expires, changed only by whoever knows its value. Keys, values and rules are
+// those of redlock, so that each keeps the other out.
 // Promise: null means somebody else holds it, an error means Redis could not be asked, and a hold
-// that took most of its own time to get is not handed out.
-import Redlock from 'redlock'
+// that took most of its own time to get is not handed out. What is asked during one trip goes together
+// in the next; a key is nobody's business but its own.
+import { Coalescer } from '../coalescer.ts'
 import type { Hold, Lock } from '../contract.ts'
 import { asError } from '../errors.ts'
+import { newToken } from '../id.ts'
 import type { RedisDoor } from '../redis.ts'
 import type { Time } from '../time.ts'
+
+/** A key that is ours already is an answer that was lost on the way. */
+const ACQUIRE = `
+  local answers = {}
+  for i, key in ipairs(KEYS) do
+    local token = ARGV[2 * i - 1]
+    local got = redis.call('set', key, token, 'NX', 'PX', ARGV[2 * i])
+    answers[i] = (got or redis.pcall('get', key) == token) and 1 or 0
+  end
+  return answers`
+
+const EXTEND = `
+  local answers = {}
+  for i, key in ipairs(KEYS) do
+    local ours = redis.pcall('get', key) == ARGV[2 * i - 1]
+    answers[i] = ours and redis.call('pexpire', key, ARGV[2 * i]) or 0
+  end
+  return answers`
+
+const RELEASE = `
+  local answers = {}
+  for i, key in ipairs(KEYS) do
+    local ours = redis.pcall('get', key) == ARGV[2 * i - 1]
+    answers[i] = ours and redis.call('del', key) or 0
+  end
+  return answers`
+
+/** The most keys of one trip: Redis does nothing else meanwhile. */
+const MOST_KEYS = 200
 
 export interface RedisLockOptions {
   /** Stays open when the lock closes: others use it too. */
@@ -15,25 +47,42 @@ export interface RedisLockOptions {
   readonly time: Time
 }
 
-/** One Redis, so no quorum: redlock gives the scripts that compare before they change. */
+/** A key, the value only its holder knows, and its time to live. */
+interface Asked {
+  readonly key: string
+  readonly token: string
+  readonly ttlMs: number
+}
+
+type Verb = Coalescer<Asked, boolean>
+
+/** One Redis, so no quorum: scripts that compare before they change. */
 export class RedisLock implements Lock {
   readonly #options: RedisLockOptions
+  readonly #acquire: Verb
+  readonly #extend: Verb
+  readonly #release: Verb
 
   constructor(options: RedisLockOptions) {
     this.#options = options
+    this.#acquire = verbOf(options.redis, ACQUIRE)
+    this.#extend = verbOf(options.redis, EXTEND)
+    this.#release = verbOf(options.redis, RELEASE)
   }
 
   /**
    * Tries once.
-   * @throws when Redis gives no answer, with redlock's view as the message and Redis' as the cause
+   * @throws when Redis gives no answer, with what it or the connection said as the cause
    */
   async acquire(key: string, ttlMs: number): Promise<Hold | null> {
-    const { redis, prefix, time } = this.#options
+    const { prefix, time } = this.#options
     const askedAt = time.monotonic()
-    const attempt = new Attempt(redis)
-    const lock = await attempt.answer((redlock) => redlock.lock(`${prefix}:lock:${key}`, ttlMs))
-    if (lock === null) return null
-    const hold = new RedisHold(attempt, lock)
+    const asked = { key: `${prefix}:lock:${key}`, token: newToken().replaceAll('-', ''), ttlMs }
+    if (!(await this.#acquire.ask(asked))) return null
+    const hold: Hold = {
+      extend: (ttlMs) => this.#extend.ask({ ...asked, ttlMs }),
+      release: async () => void (await this.#release.ask(asked)),
+    }
     if (time.monotonic() - askedAt < ttlMs / 2) return hold
     await hold.release().catch(() => {})
     return null
@@ -42,51 +91,26 @@ export class RedisLock implements Lock {
   async close(): Promise<void> {}
 }
 
-class RedisHold implements Hold {
-  readonly #attempt: Attempt
-  readonly #lock: Redlock.Lock
-
-  constructor(attempt: Attempt, lock: Redlock.Lock) {
-    this.#attempt = attempt
-    this.#lock = lock
-  }
-
-  async extend(ttlMs: number): Promise<boolean> {
-    // redlock judges by this machine's wall clock whether to ask at all; Redis knows better.
-    this.#lock.expiration = Number.POSITIVE_INFINITY
-    return (await this.#attempt.answer((redlock) => redlock.extend(this.#lock, ttlMs))) !== null
-  }
-
-  async release(): Promise<void> {
-    await this.#attempt.answer((redlock) => redlock.unlock(this.#lock))
-  }
+/** Says a script for many keys at once. */
+function verbOf(redis: RedisDoor, lua: string): Verb {
+  const run = redis.script(lua)
+  return new Coalescer<Asked, boolean>({
+    trip: async (many) => {
+      const values = many.flatMap(({ token, ttlMs }) => [token, ttlMs])
+      const answers = await run(
+        many.map(({ key }) => key),
+        values,
+      ).catch((thrown) => {
+        throw unasked(asError(thrown))
+      })
+      return (answers as number[]).map((answer) => answer === 1)
+    },
+    most: MOST_KEYS,
+    trips: 1,
+    // A time to live that is no time is the fault of one; that Redis is full or away is nobody's.
+    isPersonal: (error) => /^ERR /.test(asError(asError(error).cause).message),
+  })
 }
 
-/**
- * A redlock of one's own. redlock says LockError both for "it is taken" and for "Redis is gone",
- * and tells them apart only in an event of the whole instance, so no two keys may share one.
- */
-class Attempt {
-  readonly #redlock: Redlock
-  readonly #troubles: Error[] = []
-
-  constructor({ commands }: RedisDoor) {
-    this.#redlock = new Redlock([commands as unknown as Redlock.CompatibleRedisClient], {
-      retryCount: 0,
-    })
-    this.#redlock.on('clientError', (error) => this.#troubles.push(asError(error)))
-  }
-
-  /** What redlock answers; null for no. */
-  async answer<T>(ask: (redlock: Redlock) => PromiseLike<T>): Promise<T | null> {
-    try {
-      return await ask(this.#redlock)
-    } catch (thrown) {
-      const [cause] = this.#troubles
-      if (cause) throw new Error(`${asError(thrown).message} ${cause.message}`, { cause })
-      return null
-    } finally {
-      this.#troubles.length = 0
-    }
-  }
-}
+const unasked = (cause: Error) =>
+  new Error(`The lock could not be asked: ${cause.message}`, { cause })

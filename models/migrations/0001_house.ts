@@ -57,8 +57,14 @@ const TABLES = `
     resource_id uuid PRIMARY KEY REFERENCES resources ON DELETE CASCADE,
     fence bigint NOT NULL DEFAULT 0,
     owner text,
-    claimed_at timestamptz
-  ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01);
+    claimed_at timestamptz,
+    -- Of kinds with a quota: what was used in the period that began then, as of which fence.
+    period_at timestamptz,
+    used_steps integer,
+    used_ms integer,
+    used_fence bigint
+  ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500,
+    autovacuum_analyze_scale_factor = 0.05);
 
   CREATE TABLE tasks (
     id uuid PRIMARY KEY,
@@ -74,12 +80,20 @@ const TABLES = `
     origin jsonb,
     -- Its actors that others of its tree can find by a system id.
     system jsonb,
+    -- How many processes died over it since it last moved, and which.
+    strikes smallint NOT NULL DEFAULT 0,
+    struck_by text[],
+    -- Has it an alarm that may close when it moves?
+    is_alarmed boolean NOT NULL DEFAULT false,
     started_at timestamptz NOT NULL,
     moved_at timestamptz NOT NULL,
     finished_at timestamptz
-  ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01);
+  ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500,
+    autovacuum_analyze_scale_factor = 0.05);
   -- At most one live run per resource and name.
   CREATE UNIQUE INDEX tasks_one_live ON tasks (resource_id, name) WHERE finished_at IS NULL;
+  -- Few of many: those that wait for somebody to help.
+  CREATE INDEX tasks_parked ON tasks (id) WHERE status IN ('panicked', 'stranded');
   CREATE INDEX tasks_by_resource ON tasks (resource_id, started_at);
   -- Ended runs by age, for whoever removes them.
   CREATE INDEX tasks_ended ON tasks (split_part(name, '/', 1), finished_at) WHERE finished_at IS NOT NULL;
@@ -102,7 +116,13 @@ const TABLES = `
     unit_id uuid NOT NULL,
     at timestamptz NOT NULL,
     PRIMARY KEY (task_id, step)
-  );
+  ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_insert_threshold = 10000,
+    autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02,
+    autovacuum_freeze_min_age = 1000000);
+  -- In the order in which it grows old, for whoever removes it; docs/decisions/0014-history-leaves-in-chunks.md says why no BRIN.
+  CREATE INDEX transitions_by_age ON transitions (at);
+  -- Few of many: steps that may be based on one long gone.
+  CREATE INDEX transitions_rewound ON transitions (task_id, step) WHERE event = '__rewind__';
 
   -- When a task wants its next turn. look_at is when a clock should look: the due time, or later
   -- while somebody has already been told. wakes counts rings, so that none is lost.
@@ -111,10 +131,16 @@ const TABLES = `
     resource_id uuid NOT NULL,
     due_at timestamptz,
     look_at timestamptz,
-    reason text NOT NULL,
-    wakes bigint NOT NULL DEFAULT 0
-  ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01);
+    wakes bigint NOT NULL DEFAULT 0,
+    -- Whose turn it takes when more is due than one look takes: a kind, or KIND/TENANT; lower ranks first within it.
+    rank smallint NOT NULL DEFAULT 5 CHECK (rank BETWEEN 0 AND 9),
+    share text NOT NULL,
+    reason text NOT NULL
+  ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500,
+    autovacuum_analyze_scale_factor = 0.05);
   CREATE INDEX dues_to_look_at ON dues (look_at) WHERE look_at IS NOT NULL;
+  -- The same by share and rank: read only while more is due than one look takes.
+  CREATE INDEX dues_by_share ON dues (share, rank, look_at) WHERE look_at IS NOT NULL;
   CREATE INDEX dues_by_resource ON dues (resource_id);
 
   CREATE TABLE events (
@@ -132,8 +158,10 @@ const TABLES = `
     sent_at timestamptz NOT NULL,
     expires_at timestamptz,
     consumed_at timestamptz
-  );
-  CREATE UNIQUE INDEX events_once ON events (task_id, dedup_key) WHERE dedup_key IS NOT NULL;
+  ) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500,
+    autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+  -- Rows without a key are in it too: the end of a run asks for all of its events.
+  CREATE UNIQUE INDEX events_once ON events (task_id, dedup_key);
   CREATE INDEX events_waiting ON events (task_id, id) WHERE consumed_at IS NULL;
 
   CREATE TABLE failures (
@@ -146,10 +174,19 @@ const TABLES = `
     class text NOT NULL,
     code text,
     message text NOT NULL,
+    severity text NOT NULL DEFAULT 'error',
+    is_retryable boolean NOT NULL DEFAULT true,
+    -- What whoever is called should do.
+    playbook text,
+    -- Stack, causes and context, without secrets.
     detail jsonb,
+    -- What the effect needed, if it said so.
+    dependency text,
     at timestamptz NOT NULL
   );
   CREATE INDEX failures_by_task ON failures (task_id, at);
+  CREATE INDEX failures_by_resource ON failures (resource_id, at);
+  CREATE INDEX failures_by_age ON failures (at);
 
   -- Keys that may have sealed something here, by fingerprint; never the keys themselves.
   CREATE TABLE keys (id integer PRIMARY KEY, fingerprint text NOT NULL);
@@ -188,5 +225,3 @@ export const house: Migration = {
     `)
   },
 }
-
-export const migrations: readonly Migration[] = [house]

@@ -1,0 +1,20 @@
+// What can be wrong with shares and tenants: a part of the table of errors.
+import { type ErrorEntry, entry } from './error-entry.ts'
+
+export const BOUND_ERRORS = {
+  TENANT_INVALID: entry(
+    'usage',
+    'The tenant of {kind} cannot be its field "{tenant}": {reason}.',
+    'Name a field of the class in `static tenant`; docs/queues.md shows how.',
+  ),
+  SHARE_INVALID: entry(
+    'usage',
+    'The share of "{share}" is not valid: {reason}.',
+    'Correct `shares` of the app; docs/queues.md shows how.',
+  ),
+  QUOTA_INVALID: entry(
+    'usage',
+    'The quota of {kind} is not valid: {reason}.',
+    'Correct `static quota` of the class; docs/queues.md shows how.',
+  ),
+} as const satisfies Record<string, ErrorEntry>

@@ -1,0 +1,7 @@
+// The migrations of the house, in order.
+import type { Migration } from '../../lib/database.ts'
+import { house } from './0001_house.ts'
+import { alarms } from './0002_alarms.ts'
+import { bounds } from './0003_bounds.ts'
+
+export const migrations: readonly Migration[] = [house, alarms, bounds]
