@@ -5,7 +5,6 @@ import { existsSync, statSync } from 'node:fs'
 import type { Config } from '../lib/config.ts'
 import { asError } from '../lib/errors.ts'
 import { keysFileOf, loadKeyring } from '../lib/keys.ts'
-import { connectRedis } from '../lib/redis.ts'
 import { SystemTime } from '../lib/time.ts'
 import {
   type Answer,
@@ -104,6 +103,7 @@ function keys(config: Config): Answer {
 }
 
 async function redis(url: string): Promise<Answer> {
+  const { connectRedis } = await import('../lib/redis.ts')
   const door = await connectRedis(url, { time: new SystemTime(), name: NAME })
   const policy = door.policy()
   await door.close()

@@ -5,8 +5,6 @@ import type { Database } from '../lib/database.ts'
 import { Envelope } from '../lib/envelope.ts'
 import { Events } from '../lib/events.ts'
 import { loadKeyring } from '../lib/keys.ts'
-import { postgresBackend, redisBackend, TicketQueue } from '../lib/queue.ts'
-import { connectRedis } from '../lib/redis.ts'
 import { SystemTime } from '../lib/time.ts'
 import { countSealed } from '../models/sealed.ts'
 import { type OpenDatabase, queueSchema } from './database.ts'
@@ -85,6 +83,8 @@ export async function due({ toldMs, lockTtlMs }: Config, database: Database): Pr
 }
 
 export async function queue(config: Config, { database }: OpenDatabase): Promise<Answer> {
+  const { postgresBackend, redisBackend, TicketQueue } = await import('../lib/queue.ts')
+  const { connectRedis } = await import('../lib/redis.ts')
   const time = new SystemTime()
   const redis = config.redisUrl ? await connectRedis(config.redisUrl, { time, name: NAME }) : null
   const schema = queueSchema(config)

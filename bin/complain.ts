@@ -2,6 +2,7 @@
 // Promise: one sentence, what to do about it, a code and an exit status; a stack only when asked for.
 import type { CommanderError } from 'commander'
 import { asError, EscapementError, EXIT, fault } from '../lib/errors.ts'
+import { masked } from '../lib/mask.ts'
 import { json, sentence } from './print.ts'
 
 export interface Complaint {
@@ -61,7 +62,12 @@ function usage({ code, message }: CommanderError, command: string): Known {
 function stackOf(thrown: unknown): string {
   const stacks: string[] = []
   for (let at: unknown = thrown; at instanceof Error && stacks.length < 5; at = at.cause) {
-    stacks.push(`${(at.stack ?? '').split('\n').map(sentence).join('\n')}\n`)
+    stacks.push(
+      `${masked(at.stack ?? '')
+        .split('\n')
+        .map(sentence)
+        .join('\n')}\n`,
+    )
   }
   return stacks.join('caused by ')
 }

@@ -3,7 +3,7 @@
 // a resource that refuses is counted and does not keep the others from their turn.
 import type { Command } from 'commander'
 import { EscapementError, EXIT, fault } from '../lib/errors.ts'
-import { taskOf } from '../models/handle.ts'
+import { taskOf } from '../models/dress.ts'
 import type { Resource, TaskHandle } from '../models/index.ts'
 import { type Change, changing, type Door, doing, type Opened } from './door.ts'
 import { chosen, type Wanted } from './lists.ts'

@@ -3,10 +3,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../lib/config.ts'
-import { Database, type Migration } from '../lib/database.ts'
-import { type Embedded, openEmbedded } from '../lib/embedded.ts'
+import type { Database, Migration } from '../lib/database.ts'
+import type { Embedded } from '../lib/embedded.ts'
 import { fault } from '../lib/errors.ts'
-import { migrateQueue } from '../lib/queue.ts'
 import { migrations as house } from '../models/index.ts'
 
 /** Counting and re-encryption read whole tables. */
@@ -28,6 +27,8 @@ export async function openDatabase(
   more: readonly Migration[] = [],
 ): Promise<OpenDatabase> {
   const { databaseUrl, dataFolder, schema } = config
+  const { Database } = await import('../lib/database.ts')
+  const { openEmbedded } = await import('../lib/embedded.ts')
   const embedded = databaseUrl ? undefined : await openEmbedded({ folder: dataFolder })
   const at = embedded ? { wire: embedded } : { url: databaseUrl ?? '' }
   const migrations = [...house, ...more]
@@ -77,6 +78,7 @@ export async function migrateAll(config: Config, database: Database): Promise<st
   const ran = await database.migrate()
   if (config.redisUrl) return ran
   const schema = queueSchema(config)
+  const { migrateQueue } = await import('../lib/queue.ts')
   await migrateQueue({ pool: database.pool(schema, 2) as never, schema })
   return ran
 }

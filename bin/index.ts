@@ -17,11 +17,56 @@ export {
 export { ERRORS, EscapementError, EXIT, isFault } from '../lib/errors.ts'
 export { type EventName, Events, type EventTable } from '../lib/events.ts'
 export { Keyring } from '../lib/keyring.ts'
+export { masked, maskedJson } from '../lib/mask.ts'
+export type { Severity } from '../lib/notice.ts'
 export { NonRetryableError, RetryAfterError } from '../lib/retry.ts'
 export { Secret } from '../lib/secret.ts'
+export {
+  CancelledError,
+  CorruptError,
+  ExternalCallError,
+  HttpError,
+  type HttpErrorOptions,
+  InitializationError,
+  InternalError,
+  PoisonError,
+  StrandedError,
+  TaskError,
+  type TaskErrorOptions,
+  TimeoutError,
+} from '../lib/task-errors.ts'
 export { SystemTime, type Time } from '../lib/time.ts'
 export * from '../models/index.ts'
-export { type LogOptions, log } from '../plugins/index.ts'
+export {
+  type ArchivedLine,
+  type EmailOptions,
+  email,
+  type GroupName,
+  type LogOptions,
+  log,
+  logChannel,
+  type Metrics,
+  type MetricsOptions,
+  metrics,
+  type NotificationsOptions,
+  notifications,
+  type OldLine,
+  type PagerDutyOptions,
+  pagerduty,
+  type Removed,
+  type Retention,
+  type RetentionOptions,
+  type RetentionRule,
+  type RouteOptions,
+  readArchive,
+  retention,
+  type SlackOptions,
+  slack,
+  type Target,
+  type WebhookOptions,
+  type When,
+  webhook,
+} from '../plugins/index.ts'
 
 /**
  * Opens an app.

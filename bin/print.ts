@@ -3,20 +3,16 @@
 // the same on a terminal, in a pipe and in a file.
 import Table from 'cli-table3'
 import { Ref } from '../lib/codec.ts'
+import { masked } from '../lib/mask.ts'
 
 /** C0 and C1 controls, line separators, and the marks that turn the direction of writing. */
 const UNSAFE = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
-/** A name and a password in an address. */
-const LOGIN = /(\w:\/\/)[^\s/@]*@/g
 
 /** A text with control characters shown as escapes. */
 export const plain = (text: string): string => text.replace(UNSAFE, escaped)
 
-/** A message of an error, logins in addresses masked. */
-export const masked = (text: string): string => text.replace(LOGIN, '$1[secret]@')
-
-/** The same on one line, safe to show. */
-export const sentence = (text: string): string => plain(masked(text.replace(/\s*\n\s*/g, ' ')))
+/** The words of an error on one line, secrets masked, safe to show. */
+export const sentence = (text: string): string => plain(masked(text).replace(/\s*\n\s*/g, ' '))
 
 const escaped = (mark: string): string => {
   if (mark === '\n') return '\\n'

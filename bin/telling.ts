@@ -27,6 +27,19 @@ const TELLERS: Tellers = {
     const how = told.isLast ? red('gave up') : yellow(`attempt ${told.attempt} failed`)
     return `${who(told)}  ${told.effect} ${how}: ${why(told.error)}`
   },
+  'alarm.changed': ({ key, name, severity, from, to }, { bold, red, green }) => {
+    const color = to === 'closed' ? green : to === 'open' || to === 'reopened' ? red : bold
+    return `${sentence(key)}  alarm ${bold(name)} (${severity}) ${from} -> ${color(to)}`
+  },
+  'rule.failed': ({ kind, resourceId, rule, error }, { red }) =>
+    `${kind}/${resourceId}  ${red(`rule ${rule} failed`)}: ${why(error)}`,
+  'hold.changed': ({ scope, by, event }, { yellow }) =>
+    `${sentence(scope)}  ${yellow(`${by} ${event}`)}`,
+  'notice.delivered': ({ route, notices }, { dim }) => dim(`${route} was told of ${notices}`),
+  'notice.failed': ({ route, isLast, error }, { yellow, red }) =>
+    `${route}  ${isLast ? red('gave up') : yellow('was not told')}: ${why(error)}`,
+  'plugin.failed': ({ plugin, error }, { red }) =>
+    `${red(`plugin ${plugin} failed`)}: ${why(error)}`,
   'ticket.refused': ({ reason }, { yellow }) => `${yellow('message refused')}: ${sentence(reason)}`,
   'tick.failed': ({ resourceId, error }, { red }) =>
     `${resourceId}  ${red('tick failed')}: ${why(error)}`,

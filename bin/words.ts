@@ -26,6 +26,21 @@ export const whole =
     throw invalid(what, `"${word}" is not a whole number from ${least} to ${most}`)
   }
 
+const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/
+
+/** A reader of moments, for commander: milliseconds since 1970. A time without a zone could mean anything. */
+export const instant =
+  (what: string) =>
+  (word: string): number => {
+    const day = word.slice(0, 10)
+    const midnight = MOMENT.test(word) ? Date.parse(`${day}T00:00Z`) : Number.NaN
+    // A day there is none of would be taken for one of the next month.
+    const isDay = Number.isFinite(midnight) && new Date(midnight).toISOString().startsWith(day)
+    const at = isDay ? Date.parse(word) : Number.NaN
+    if (Number.isFinite(at)) return at
+    throw invalid(what, `"${word}" is no moment with its zone, such as 2026-01-31T12:00Z`)
+  }
+
 /** `name=value` words as an object of texts; the last of a name wins nowhere: twice is an error. */
 export function pairs(what: string, words: readonly string[] = []): Record<string, string> {
   const found: Record<string, string> = Object.create(null)

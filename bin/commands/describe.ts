@@ -1,12 +1,15 @@
 // `escapement describe` and `escapement history`: one resource, now and before.
 // Promise: reads only; secrets stay masked and event payloads are not shown.
 import type { Command } from 'commander'
+import { masked } from '../../lib/mask.ts'
 import type { FailureLine, HistoryLine } from '../../models/index.ts'
 import type { RunLine } from '../../models/query.ts'
 import { type Door, doing, type Globals, type Opened } from '../door.ts'
 import { availabilityValue, resourceValue, runValue } from '../lists.ts'
-import { cell, masked, moment, table } from '../print.ts'
+import { cell, moment, table } from '../print.ts'
 import { resourceWord, whole } from '../words.ts'
+import { failureValue } from './failures.ts'
+import { retired } from './retention.ts'
 
 /** How much of each list `describe` shows. */
 const MOST = 20
@@ -51,7 +54,7 @@ async function gather(opened: Opened, word: string) {
     ...held,
     availability: availabilityValue(found.availability),
     tasks,
-    failures: failures.map(failureValue),
+    failures: failures.map(failed),
     children: children.map(resourceValue),
   }
 }
@@ -68,11 +71,11 @@ async function withWaiting({ query }: Opened, run: RunLine) {
   }
 }
 
-const failureValue = (failure: FailureLine) => ({
-  ...failure,
-  message: masked(failure.message),
-  at: moment(failure.at),
-})
+/** Of its own resource, and without its stack, which `escapement failures` shows. */
+function failed(failure: FailureLine) {
+  const { kind: _, resourceId: __, stack: ___, ...value } = failureValue(failure)
+  return value
+}
 
 function paragraphs(described: Described) {
   const { kind, id, state, parentId, fields, tasks, failures, children } = described
@@ -119,11 +122,12 @@ function pairsOf(values: Readonly<Record<string, unknown>>): string {
 
 async function printHistory(
   door: Door,
-  { app }: Opened,
+  opened: Opened,
   options: Globals & { limit: number },
   word: string,
   task: string | undefined,
 ): Promise<void> {
+  const { app } = opened
   const { kind, id } = resourceWord(word)
   const held = await app.getByName(kind, id)
   if (task !== undefined) app.registry.find(held.kind).runName(task)
@@ -133,6 +137,10 @@ async function printHistory(
     ...(task !== undefined && { task, ignored: true }),
   })
   const values = lines.map(historyValue)
+  for (const earlier of await retired(opened, held.id, lines)) {
+    if (options.output === 'json') door.street.err.write(`${earlier}\n`)
+    else door.say(earlier)
+  }
   door.show(options, values, () => historyTable(values, options.output === 'wide'))
 }
 

@@ -1,4 +1,4 @@
-// Commands about tasks: start, stop, send, restart, rewind, retry, pause, resume.
+// Commands about tasks: start, stop, send, restart, rewind, retry.
 // Promise: each tells what it changed; what is refused changed nothing.
 import type { Command } from 'commander'
 import { fault } from '../../lib/errors.ts'
@@ -33,19 +33,6 @@ export function taskCommands(program: Command, door: Door): void {
     .description('let a panicked run go on from its last good step')
   forOne(door, retry, async (held, [, task], options) => {
     await handle(held, task).retry(door.because(options))
-    return { value: { task }, sentence: `${task} of ${nameOf(held)} goes on` }
-  })
-  const pause = program
-    .command('pause <kind/id> <task>')
-    .description('stop time for a run: its timers and mail wait')
-  forOne(door, pause, async (held, [, task], options) => {
-    const isNew = await handle(held, task).pause(door.because(options))
-    const sentence = `${task} of ${nameOf(held)} is paused${isNew ? '' : ' already'}`
-    return { value: { task, isNew }, sentence }
-  })
-  const resume = program.command('resume <kind/id> <task>').description('let a paused run go on')
-  forOne(door, resume, async (held, [, task], options) => {
-    await handle(held, task).resume(door.because(options))
     return { value: { task }, sentence: `${task} of ${nameOf(held)} goes on` }
   })
 }

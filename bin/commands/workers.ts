@@ -1,0 +1,30 @@
+// `escapement workers`: who is at work, who fell silent, who went.
+// Promise: reads only.
+import type { Command } from 'commander'
+import { type Door, doing, type Globals } from '../door.ts'
+import { moment, table } from '../print.ts'
+import { whole } from '../words.ts'
+
+export function workersCommand(program: Command, door: Door): void {
+  const workers = program
+    .command('workers')
+    .description('list clocks and workers: alive, stale (silent for too long), stopped')
+    .option('--limit <n>', 'at most so many', whole('--limit', 1, 10_000), 100)
+  doing<Globals & { limit: number }>(workers, (_args, options) =>
+    door.withApp(options, async ({ query }) => {
+      const lines = await query.workers(options)
+      const values = lines.map(({ startedAt, seenAt, stoppedAt, ...line }) => ({
+        ...line,
+        startedAt: moment(startedAt),
+        seenAt: moment(seenAt),
+        stoppedAt: moment(stoppedAt),
+      }))
+      const rows = values.map((one) => [
+        ...[one.id, one.role, one.status, one.host, one.pid, one.queue],
+        ...[one.concurrency, one.startedAt, one.seenAt],
+      ])
+      const head = ['id', 'role', 'status', 'host', 'pid', 'queue', 'at once', 'started', 'seen']
+      door.show(options, values, () => (rows.length === 0 ? 'Nothing found.\n' : table(head, rows)))
+    }),
+  )
+}
