@@ -1,0 +1,133 @@
+// Every system in every configuration, in alternation.
+// Promise: in each round each system runs once, the first one changing, so that what the machine does meanwhile
+// befalls all alike; a system that fails is told with its reason and does not stop the others.
+import type { Plan } from './options.ts'
+import type { Figures } from './protocol.ts'
+import type { Track } from './race.ts'
+import { type Flush, hasCompiler, Servers } from './servers.ts'
+import { SYSTEMS, type System, stands } from './systems.ts'
+import { WORKLOADS } from './workloads/index.ts'
+import type { Configuration, Workload } from './workloads/workload.ts'
+
+/** What all rounds of one system gave. */
+export interface Result {
+  readonly system: System
+  readonly runs: Figures[]
+  readonly failures: string[]
+}
+
+/** All systems in one configuration. */
+export interface Heat {
+  readonly workload: Workload
+  readonly configuration: Configuration
+  readonly results: readonly Result[]
+}
+
+/** What there was no time for. */
+export interface Skipped {
+  readonly workload: string
+  readonly configuration: string
+  readonly reason: string
+}
+
+export type Tell = (line: string) => void
+
+/**
+ * Runs everything that was planned.
+ * @param entry the built front door of our package
+ * @param deadlineMs when all is to be done, as `performance.now()` tells it; what would not be is left out
+ * @param onServers is told of the servers once they are there
+ */
+export async function contest(
+  plan: Plan,
+  entry: string,
+  tell: Tell,
+  deadlineMs: number,
+  onServers: (servers: Servers) => Promise<void>,
+): Promise<{ readonly heats: Heat[]; readonly skipped: Skipped[] }> {
+  const stable = new Stable()
+  const heats: Heat[] = []
+  const skipped: Skipped[] = []
+  try {
+    await onServers(await stable.at({ addedMs: 0 }))
+    for (const { workload, configuration } of planned(plan, tell)) {
+      const servers = await stable.at(configuration.flush)
+      const systems = entered(plan, configuration)
+      if (systems.length === 0) continue
+      const results = systems.map((system) => ({ system, runs: [], failures: [] }))
+      const heat = { workload, configuration, results }
+      tell(`${workload.name} ${configuration.name}: ${systems.map(({ name }) => name).join(', ')}`)
+      let rounds = 0
+      while (rounds < plan.rounds && fits(heat, deadlineMs)) {
+        await runRound(heat, rounds, { servers, entry }, tell)
+        rounds += 1
+      }
+      if (rounds > 0) heats.push(heat)
+      if (rounds === plan.rounds) continue
+      const reason = `no time for ${rounds === 0 ? 'it' : `more than ${rounds} rounds`} any more`
+      tell(`  ${reason}`)
+      skipped.push({ workload: workload.name, configuration: configuration.name, reason })
+    }
+    return { heats, skipped }
+  } finally {
+    await stable.stop()
+  }
+}
+
+/** Those planned that can run here, and those that nobody need plan; ours stay in front. */
+function entered(plan: Plan, { flush, takes, brings = [] }: Configuration): System[] {
+  const isIn = (system: System) =>
+    (plan.systems.includes(system) && (takes?.(system) ?? true)) || brings.includes(system.name)
+  return SYSTEMS.filter((system) => isIn(system) && stands(system, flush))
+}
+
+function fits({ configuration, results }: Heat, deadlineMs: number): boolean {
+  const expectedMs = 1_000 * configuration.expectedS * results.length
+  return performance.now() + expectedMs <= deadlineMs
+}
+
+function planned({ only, match, extent }: Plan, tell: Tell) {
+  const all = WORKLOADS.filter(({ name }) => only.includes(name)).flatMap((workload) =>
+    workload
+      .configurations(extent)
+      .filter(({ name }) => name.includes(match))
+      .map((configuration) => ({ workload, configuration })),
+  )
+  const isPlain = ({ configuration }: (typeof all)[number]) => configuration.flush.addedMs === 0
+  if (all.every(isPlain) || hasCompiler()) return all
+  tell('There is no C compiler (cc) here, so slow flushes are left out.')
+  return all.filter(isPlain)
+}
+
+async function runRound(heat: Heat, round: number, track: Track, tell: Tell): Promise<void> {
+  const { workload, configuration, results } = heat
+  const shift = round % Math.max(1, results.length)
+  for (const { system, runs, failures } of [...results.slice(shift), ...results.slice(0, shift)]) {
+    try {
+      const figures = await configuration.run(system, track)
+      runs.push(figures)
+      tell(`  round ${round + 1}  ${system.name}  ${figures[workload.metric]?.toPrecision(4)}`)
+    } catch (thrown) {
+      const reason = thrown instanceof Error ? thrown.message : String(thrown)
+      failures.push(reason)
+      tell(`  round ${round + 1}  ${system.name}  failed: ${reason}`)
+    }
+  }
+}
+
+/** Servers by the disk they seem to have, started when first needed. */
+class Stable {
+  readonly #started = new Map<number, Servers>()
+
+  async at(flush: Flush): Promise<Servers> {
+    const there = this.#started.get(flush.addedMs)
+    if (there) return there
+    const servers = await Servers.start(flush)
+    this.#started.set(flush.addedMs, servers)
+    return servers
+  }
+
+  async stop(): Promise<void> {
+    for (const servers of this.#started.values()) await servers.stop()
+  }
+}

@@ -1,0 +1,155 @@
+// One program through one run, and what it took.
+// Promise: the clock runs from "go" to the answer that the last step is durable; what was there before, and what is
+// only opening and closing, is not counted.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Contestant } from './contestant.ts'
+import { cpuMs, peakMb } from './meter.ts'
+import type { Figures, Ground, Order, Race } from './protocol.ts'
+import { RestateServer } from './restate.ts'
+import type { Servers } from './servers.ts'
+import type { System } from './systems.ts'
+
+/** What is run: how much of it, and how wide. */
+export interface Size {
+  readonly instances: number
+  readonly concurrency: number
+  readonly steps: number
+}
+
+const SETTLE_MS = 1_500
+
+export interface Track {
+  readonly servers: Servers
+  /** The front door of our package, built. */
+  readonly entry: string
+}
+
+/** A fresh database and what else one run needs, gone after it. */
+export interface Visit extends Place {
+  readonly ground: Ground
+  /** Another process of the program. */
+  contestant(): Contestant
+}
+
+/**
+ * Runs a program once.
+ * @param order `work` for all instances, or `probe`
+ * @returns its own figures, and what it and the servers used meanwhile, for each step
+ */
+export function race(system: System, track: Track, size: Size, order: Race): Promise<Figures> {
+  return visit(system, track, size, async (place) => {
+    if (order.does === 'work') await errand(place, { does: 'prepare' })
+    const contestant = place.contestant()
+    await contestant.ask({ does: 'stand' })
+    if (order.does === 'probe') await settled(contestant, order.count)
+    return measured(contestant, place, size, order)
+  })
+}
+
+/** Does something where nothing was before, and tidies up. */
+export async function visit<T>(
+  system: System,
+  { servers, entry }: Track,
+  size: Size,
+  work: (visit: Visit) => Promise<T>,
+): Promise<T> {
+  const databaseUrl = await servers.fresh()
+  const folder = mkdtempSync(join(home(), 'race-'))
+  const restate = system.needs.includes('restate')
+    ? await RestateServer.start(folder, system.restate ?? {})
+    : null
+  const [, variant = ''] = system.name.split(':')
+  const redisUrl = servers.redis.url
+  const address = restate?.address ?? null
+  const ground = { variant, databaseUrl, redisUrl, restate: address, folder, ...size }
+  const begun: Contestant[] = []
+  const contestant = () => {
+    const one = new Contestant(system, ground, entry)
+    begun.push(one)
+    return one
+  }
+  try {
+    return await work({ servers, restate, databaseUrl, ground, contestant })
+  } finally {
+    for (const one of begun) await one.stop()
+    await restate?.stop()
+    await servers.drop(databaseUrl)
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
+  }
+}
+
+let root: string | null = null
+
+/** A temporary folder for all runs, gone however this process ends. */
+function home(): string {
+  if (root) return root
+  const made = mkdtempSync(join(tmpdir(), 'escapement-bench-'))
+  process.once('exit', () => rmSync(made, { recursive: true, force: true, maxRetries: 20 }))
+  root = made
+  return made
+}
+
+/** One order for a process that ends with it: whoever fills the queue is another one than works. */
+export async function errand(
+  { contestant }: Visit,
+  order: Order,
+  patienceMs?: number,
+): Promise<Figures> {
+  const one = contestant()
+  const figures = await one.ask(order, patienceMs)
+  await one.close()
+  return figures
+}
+
+/** Nothing to do, and what was begun a moment ago is over. */
+export async function settled(contestant: Contestant, count: number): Promise<void> {
+  await contestant.ask({ does: 'idle', count })
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
+}
+
+interface Place {
+  readonly servers: Servers
+  readonly restate: RestateServer | null
+  readonly databaseUrl: string
+}
+
+async function measured(
+  contestant: Contestant,
+  { servers, restate, databaseUrl }: Place,
+  { instances, steps }: Size,
+  order: Race,
+): Promise<Figures> {
+  const total = order.does === 'probe' ? order.count : instances * steps
+  const pids = {
+    worker: contestant.pid,
+    postgres: servers.postgres.pid,
+    redis: servers.redis.pid,
+    ...(restate && { restate: restate.pid }),
+  }
+  const used = () => Object.entries(pids).map(([name, pid]) => [name, cpuMs(pid)] as const)
+  const commitsBefore = await servers.commits(databaseUrl)
+  const countsBefore = await servers.counts()
+  const usedBefore = new Map(used())
+  const startedAt = performance.now()
+  const own = await contestant.ask(order)
+  const elapsedMs = performance.now() - startedAt
+  const cpu = used().map(([name, ms]) => [
+    `${name}CpuMsPerStep`,
+    (ms - usedBefore.get(name)!) / total,
+  ])
+  const counts = await servers.counts()
+  const rssMb = peakMb(contestant.pid)
+  await contestant.close()
+  const commits = await servers.commits(databaseUrl)
+  return {
+    ...own,
+    ...(order.does === 'work' && { stepsPerS: (total * 1_000) / elapsedMs }),
+    ...Object.fromEntries(cpu),
+    commitsPerStep: (commits - commitsBefore) / total,
+    walBytesPerStep: (counts.walBytes - countsBefore.walBytes) / total,
+    redisCommandsPerStep: (counts.redisCommands - countsBefore.redisCommands) / total,
+    rssMb,
+  }
+}

@@ -1,0 +1,188 @@
+// One worker process in simulated time: a thread, so many hands, and trips in which what was asked goes together.
+// Promise: a ticket goes the way it goes in lib: fetched in messages, locked, claimed, stepped and committed until it
+// is done, released, asked about; the thread does one thing at a time, in the order in which it came.
+import { ASK_TRIPS, CLAIM_TRIPS, MOST_TOGETHER, type Parameters, TRIPS } from './model.ts'
+import { type Agenda, Gate, type Then } from './simulation-parts.ts'
+
+export interface Ticket {
+  readonly pushedAt: number
+  stepsLeft: number
+  movedAt: number
+}
+
+/** What is around a process. */
+export interface Around {
+  readonly agenda: Agenda
+  readonly parameters: Parameters
+  /** Hands of each process. */
+  readonly concurrency: number
+  /** Messages that wait. */
+  readonly queue: Ticket[][]
+  /** Work on a core, behind a gate of its own. */
+  work(gate: Gate | null, ms: number, then: Then): void
+  /** An errand to Redis for so many tickets. */
+  errand(tickets: number, then: Then): void
+  /** A transaction of one statement. */
+  statement(rows: number, isWritten: boolean, then: Then): void
+  /** So many steps are on their way together. */
+  departs(rows: number): void
+  /** A step is durable. */
+  stepped(ticket: Ticket): void
+}
+
+/** One worker process: a thread, so many hands, and trips in which what was asked goes together. */
+export class Process {
+  busyMs = 0
+  readonly #house: Around
+  readonly #thread = new Gate(1)
+  #inHand = 0
+  #isFetching = false
+  readonly #waiting: Ticket[] = []
+  readonly #locks: Trips
+  readonly #claims: Trips
+  readonly #commits: Trips
+  readonly #asks: Trips
+  readonly #releases: Trips
+
+  constructor(house: Around) {
+    this.#house = house
+    const turn = (then: Then) => this.#turn(then)
+    const trips = (most: number, travel: Travel) => new Trips(turn, most, travel)
+    this.#locks = trips(1, (asked, home) => this.#byRedis(asked, home, (all) => this.#claim(all)))
+    this.#claims = trips(TRIPS, (asked, home) =>
+      this.#byPostgres(CLAIM_TRIPS, 0, asked, home, () => this.#think(asked)),
+    )
+    this.#commits = trips(TRIPS, (asked, home) => this.#commit(asked, home))
+    this.#releases = trips(1, (asked, home) =>
+      this.#byRedis(asked, home, (all) => this.#asks.ask(all)),
+    )
+    this.#asks = trips(TRIPS, (asked, home) =>
+      this.#byPostgres(ASK_TRIPS, -1, asked, home, () => this.#rest(asked)),
+    )
+  }
+
+  /** Fetches a message while there is a free hand. */
+  fetch(): void {
+    const room = this.#house.concurrency - this.#inHand - this.#waiting.length
+    if (this.#isFetching || room <= 0 || this.#house.queue.length === 0) return
+    this.#isFetching = true
+    const message = this.#house.queue.shift()!
+    this.#house.errand(message.length, () => {
+      this.#isFetching = false
+      this.#waiting.push(...message)
+      this.#begin()
+    })
+  }
+
+  #begin(): void {
+    const begun = this.#waiting.splice(0, this.#house.concurrency - this.#inHand)
+    this.#inHand += begun.length
+    if (begun.length > 0) {
+      const { workerMsPerTick } = this.#house.parameters
+      this.#run(workerMsPerTick * begun.length, () => this.#locks.ask(begun))
+    }
+    this.fetch()
+  }
+
+  #claim(tickets: readonly Ticket[]): void {
+    this.#claims.ask(tickets)
+  }
+
+  /** One step of each, then all of them ask to be committed. */
+  #think(tickets: readonly Ticket[]): void {
+    const going = tickets.filter(({ stepsLeft }) => stepsLeft > 0)
+    const ended = tickets.filter(({ stepsLeft }) => stepsLeft === 0)
+    if (ended.length > 0) this.#releases.ask(ended)
+    if (going.length === 0) return
+    const { workerMsPerStep } = this.#house.parameters
+    this.#run(workerMsPerStep * going.length, () => this.#commits.ask(going))
+  }
+
+  #commit(asked: readonly Ticket[], home: Then): void {
+    this.#house.departs(asked.length)
+    this.#byPostgres(1, asked.length, asked, home, () => {
+      for (const ticket of asked) this.#house.stepped(ticket)
+      this.#think(asked)
+    })
+  }
+
+  #rest(tickets: readonly Ticket[]): void {
+    this.#inHand -= tickets.length
+    this.#begin()
+  }
+
+  /** @param rows that are written by steps; 0: a claim, whose first statement writes; less: nothing is written */
+  #byPostgres(
+    statements: number,
+    rows: number,
+    asked: readonly Ticket[],
+    home: Then,
+    then: Then,
+  ): void {
+    const { workerMsPerTrip } = this.#house.parameters
+    this.#run(workerMsPerTrip, () =>
+      this.#house.statement(Math.max(0, rows), rows >= 0, () => {
+        if (statements > 1) return this.#byPostgres(statements - 1, -1, asked, home, then)
+        then()
+        home()
+      }),
+    )
+  }
+
+  #byRedis(asked: readonly Ticket[], home: Then, then: (all: readonly Ticket[]) => void): void {
+    this.#house.errand(asked.length, () => {
+      then(asked)
+      home()
+    })
+  }
+
+  /** Behind what the thread has to do already. */
+  #turn(then: Then): void {
+    this.#house.agenda.after(0, () =>
+      this.#thread.enter((free) => {
+        free()
+        then()
+      }),
+    )
+  }
+
+  #run(ms: number, then: Then): void {
+    this.busyMs += ms * this.#house.parameters.slowdown
+    this.#house.work(this.#thread, ms, then)
+  }
+}
+
+type Travel = (asked: readonly Ticket[], home: Then) => void
+
+/**
+ * lib/coalescer.ts in simulated time: what is asked while trips are under way goes together in the next, which waits
+ * for this turn of the thread, since the answers of one trip make the questions of the next.
+ */
+class Trips {
+  readonly #turn: (then: Then) => void
+  readonly #most: number
+  readonly #travel: Travel
+  #waiting: Ticket[] = []
+  #underWay = 0
+
+  constructor(turn: (then: Then) => void, most: number, travel: Travel) {
+    this.#turn = turn
+    this.#most = most
+    this.#travel = travel
+  }
+
+  ask(tickets: readonly Ticket[]): void {
+    this.#waiting.push(...tickets)
+    this.#turn(() => this.#depart())
+  }
+
+  #depart(): void {
+    if (this.#waiting.length === 0 || this.#underWay >= this.#most) return
+    this.#underWay += 1
+    this.#travel(this.#waiting.splice(0, MOST_TOGETHER), () => {
+      this.#underWay -= 1
+      this.#turn(() => this.#depart())
+    })
+    this.#depart()
+  }
+}

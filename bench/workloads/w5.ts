@@ -1,0 +1,82 @@
+// W5: W1's work for several worker processes; done when the database says so.
+// How far it can go: the cores of the machine, divided by those that one process and its servers keep busy.
+import { cpus } from 'node:os'
+import { usedMs } from '../meter.ts'
+import type { Figures } from '../protocol.ts'
+import { errand, type Track, visit } from '../race.ts'
+import { PLAIN } from '../servers.ts'
+import { median } from '../sums.ts'
+import type { System } from '../systems.ts'
+import type { Configuration, Extent, Workload } from './workload.ts'
+
+const STEPS = 10
+const CONCURRENCY = 50
+const SYSTEMS = ['escapement:full', 'escapement:postgres', 'graphile:tuned', 'dbos:fast']
+const PROCESSES = [1, 2, 4]
+
+/** What one process did, by system: the others are compared with it. */
+type Ones = Map<string, { readonly rates: number[]; readonly cores: number[] }>
+
+async function run(
+  system: System,
+  track: Track,
+  instances: number,
+  processes: number,
+): Promise<{ readonly stepsPerS: number; readonly coresBusy: number }> {
+  const size = { instances, concurrency: CONCURRENCY, steps: STEPS }
+  return visit(system, track, size, async (place) => {
+    await errand(place, { does: 'prepare' })
+    const workers = Array.from({ length: processes }, place.contestant)
+    const watcher = place.contestant()
+    await Promise.all([...workers, watcher].map((one) => one.ask({ does: 'stand' })))
+    const servers = [place.servers.postgres.pid, place.servers.redis.pid]
+    const pids = [...workers.map(({ pid }) => pid), ...servers]
+    const before = usedMs(pids)
+    const startedAt = performance.now()
+    const begun = workers.map((one) => one.ask({ does: 'begin' }))
+    await watcher.ask({ does: 'watch' })
+    const elapsedMs = performance.now() - startedAt
+    const coresBusy = (usedMs(pids) - before) / elapsedMs
+    await Promise.all(begun)
+    for (const one of workers) await one.close()
+    return { stepsPerS: (instances * STEPS * 1_000) / elapsedMs, coresBusy }
+  })
+}
+
+function compared(
+  ones: Ones,
+  { name }: System,
+  processes: number,
+  { stepsPerS, coresBusy }: { readonly stepsPerS: number; readonly coresBusy: number },
+): Figures {
+  const one = ones.get(name) ?? { rates: [], cores: [] }
+  ones.set(name, one)
+  if (processes === 1) {
+    one.rates.push(stepsPerS)
+    one.cores.push(coresBusy)
+  }
+  if (one.rates.length === 0) return { stepsPerS, coresBusy }
+  const most = cpus().length / median(one.cores)
+  return { stepsPerS, coresBusy, toOne: stepsPerS / median(one.rates), mostToOne: most }
+}
+
+function configurations({ isQuick, instances: told }: Extent): Configuration[] {
+  const instances = told ?? (isQuick ? 2_000 : 5_000)
+  const ones: Ones = new Map()
+  return PROCESSES.map((processes) => ({
+    name: `n=${instances} processes=${processes}`,
+    flush: PLAIN,
+    expectedS: 5 + instances / 250,
+    takes: ({ name }) => SYSTEMS.includes(name),
+    run: async (system, track) =>
+      compared(ones, system, processes, await run(system, track, instances, processes)),
+  }))
+}
+
+export const w5: Workload = {
+  name: 'W5',
+  title: `ten durable steps each, for several worker processes on ${cpus().length} cores: steps per second`,
+  metric: 'stepsPerS',
+  better: 'higher',
+  configurations,
+}

@@ -1,0 +1,46 @@
+// W6: one parent, ten thousand children of one step each; from the start of the parent until the last child has ended.
+import { peakMb } from '../meter.ts'
+import { type Track, visit } from '../race.ts'
+import { PLAIN } from '../servers.ts'
+import type { System } from '../systems.ts'
+import type { Workload } from './workload.ts'
+
+const CHILDREN = { quick: 2_000, whole: 10_000 }
+const SYSTEMS = [
+  ...['escapement:full', 'escapement:postgres', 'dbos:direct', 'dbos:fast'],
+  ...['graphile:tuned', 'bullmq:default'],
+]
+const PATIENCE_MS = 300_000
+
+async function run(system: System, track: Track, count: number) {
+  const size = { instances: count, concurrency: 50, steps: 1 }
+  return visit(system, track, size, async (place) => {
+    const contestant = place.contestant()
+    await contestant.ask({ does: 'stand' })
+    const startedAt = performance.now()
+    const own = await contestant.ask({ does: 'fan', count }, PATIENCE_MS)
+    const elapsedMs = performance.now() - startedAt
+    const rssMb = peakMb(contestant.pid)
+    await contestant.close()
+    return { ...own, childrenPerS: (count * 1_000) / elapsedMs, rssMb }
+  })
+}
+
+export const w6: Workload = {
+  name: 'W6',
+  title: 'one parent and its children, each of one durable step: children per second',
+  metric: 'childrenPerS',
+  better: 'higher',
+  configurations: ({ isQuick, instances }) => {
+    const count = instances ?? CHILDREN[isQuick ? 'quick' : 'whole']
+    return [
+      {
+        name: `children=${count}`,
+        flush: PLAIN,
+        expectedS: 4 + count / 500,
+        takes: ({ name }) => SYSTEMS.includes(name),
+        run: (system, track) => run(system, track, count),
+      },
+    ]
+  },
+}
