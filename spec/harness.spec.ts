@@ -1,9 +1,12 @@
 // The harness itself: that a run goes red when it must, and that time and waiting keep their word.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { Events } from '../lib/events.ts'
 import { SystemTime, type Time } from '../lib/time.ts'
 import { livingGroupOf, timeoutMs } from './support/child.ts'
+import { asCompiled, compiled, sourceOf } from './support/compiled.ts'
 import { settings, startPrivatePostgres, startPrivateRedis } from './support/services.ts'
 import { shuffled } from './support/shuffle.ts'
 import { assert, suite } from './support/suite.ts'
@@ -113,6 +116,20 @@ runner('draws the same order from the same seed', () => {
   assert.is(order(1), order(1))
   assert.is.not(order(1), order(2))
   assert.equal([...order(1)].sort(), names)
+})
+
+runner('runs what was compiled of the sources as they are, and names the source', async () => {
+  const tree = process.env.SPEC_COMPILED ?? (await compiled())
+  assert.is(
+    await compiled(),
+    tree,
+    'a source changed during the run, or the tree is not named by it',
+  )
+  const made = await asCompiled('spec/support/suite.ts')
+  assert.is(made, join(tree, 'dist/spec/support/suite.js'))
+  assert.ok(existsSync(made))
+  assert.is(sourceOf(resolve('spec/harness.spec.ts')), 'spec/harness.spec.ts')
+  if (process.env.SPEC_COMPILED) assert.is(sourceOf(made), 'spec/support/suite.ts')
 })
 
 runner.run()

@@ -102,12 +102,14 @@ planted('of a vendor door is seen in every way of importing', () => {
 })
 
 planted('of a vendor door is seen for every vendor', () => {
-  const vendors = ['bullmq', 'ioredis', 'knex', 'pg', 'xstate', '@electric-sql/pglite', 'redlock']
+  const vendors = ['bullmq', 'ioredis', 'knex', 'pg', 'xstate', '@electric-sql/pglite']
+  vendors.push('fastify', 'prom-client', 'pino')
   for (const vendor of vendors) red(vendorDoors, 'plugins/x.ts', `import '${vendor}'`)
   green(vendorDoors, 'lib/redis.ts', "import { Redis } from 'ioredis'")
   green(vendorDoors, 'lib/database.ts', "import pg from 'pg'\nimport knex from 'knex'")
   green(vendorDoors, 'models/steps.ts', "import { setup } from 'xstate'")
-  green(vendorDoors, 'lib/locks/redis.ts', "import Redlock from 'redlock'")
+  green(vendorDoors, 'plugins/metrics/server.ts', "import { fastify } from 'fastify'")
+  green(vendorDoors, 'plugins/metrics/meter.ts', "import { Registry } from 'prom-client'")
   green(vendorDoors, 'lib/embedded.ts', "import { PGlite } from '@electric-sql/pglite'")
   green(vendorDoors, 'lib/worker.ts', "// import 'bullmq'\nconst text = \"import 'bullmq'\"")
 })
@@ -196,7 +198,7 @@ planted('of shape is seen', () => {
 })
 
 planted('of the READMEs is seen', () => {
-  const floors = ['lib', 'models', 'plugins', 'bin', 'spec', 'docs', 'examples']
+  const floors = ['lib', 'models', 'plugins', 'bin', 'spec', 'docs', 'examples', 'bench']
   const empty: Source[] = floors.map((floor) => ({ path: `${floor}/README.md`, text: '' }))
   const objections = (...more: Source[]) => readmes([...empty, ...more]).map(({ what }) => what)
   const readme = (path: string, text: string) => ({ path: `${path}/README.md`, text })

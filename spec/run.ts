@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Outcome, runFile } from './support/child.ts'
+import { compiled } from './support/compiled.ts'
 import { type PrivateServer, settings, startServices } from './support/services.ts'
 import { freshSeed, shuffled } from './support/shuffle.ts'
 
@@ -41,6 +42,7 @@ async function main(): Promise<number> {
   console.log(`seed ${seed}, ${files.length} files, ${options.jobs} at a time`)
   let servers: PrivateServer[] = []
   try {
+    process.env.SPEC_COMPILED = await compiled()
     if (options.services) servers = await startServices()
     const outcomes = await runAll(files, Number(options.jobs))
     return conclude(outcomes)

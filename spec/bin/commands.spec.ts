@@ -83,6 +83,22 @@ test('tasks start, panic, go on and stop; each change keeps who and why', LONG, 
     assert.match(shown.out, part)
   for (const hidden of ['\x1b', 'hunter2']) assert.not.match(shown.out, hidden)
 
+  const found = await place.json(['failures', server, '--task', 'bad', '--since', '1h'])
+  const [{ at, id: _, taskId, stack, ...failure }] = found
+  assert.equal(failure, {
+    ...{ kind: 'Server', resourceId: id, task: 'bad', step: 2, attempt: 1 },
+    ...{ effect: '0.(machine).trying', class: 'Error', code: null, severity: 'error' },
+    message: 'it broke at postgres://[secret]@db/x \x1b[31m',
+    ...{ isRetryable: true, playbook: null, dependency: 'shelf', causes: [], context: null },
+  })
+  assert.ok(found.length === 1 && taskId === bad.taskId && /^\d{4}-.*Z$/.test(at))
+  assert.match(stack, /^Error: it broke at postgres:\/\/\[secret\]@db\/x/)
+  const wide = await place.run(['failures', 'Server', '-o', 'wide', '--class', 'Error'])
+  for (const part of ['RESOURCE', 'PLAYBOOK', server, 'it broke']) assert.match(wide.out, part)
+  for (const hidden of ['\x1b', 'hunter2']) assert.not.match(wide.out, hidden)
+  const unknown = await place.run(['failures', server, '--task', 'none'])
+  assert.match(unknown.err, '[TASK_UNKNOWN]')
+
   await place.json(['retry', server, 'bad', '--reason', 'mended'])
   const rewound = await place.run(['rewind', server, 'bad', '--steps', '1'])
   assert.is(rewound.code, 2, 'its first state is its last')

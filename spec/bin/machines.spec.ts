@@ -1,13 +1,14 @@
 // `escapement machines`: lists, checks and draws what the app file holds, without a database.
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { asCompiled } from '../support/compiled.ts'
 import { readMermaid } from '../support/mermaid.ts'
 import { assert, suite } from '../support/suite.ts'
 import { Place } from './shell.ts'
 
 const test = suite('machines')
 const place = new Place()
-const FAULTY = resolve('spec/bin/fixtures/faulty.ts')
+const FAULTY = await asCompiled('spec/bin/fixtures/faulty.ts')
 const LONG = { deadlineMs: 60_000 }
 /** Nothing listens there: a command that needs a database would say so. */
 const env = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' }
@@ -37,6 +38,14 @@ test('list names kind, task, machine, version, states and events', LONG, async (
   for (const task of ['Server.echo', 'Server.wait', 'Server.bad', 'Server.life', 'Leaky.hang'])
     assert.match(out, task)
   assert.match((await machines(['list', 'Server', '-o', 'wide'])).out, 'here, there')
+})
+
+test('a checkout runs its own TypeScript, and an app in TypeScript', LONG, async () => {
+  const ESCAPEMENT_APP = resolve('spec/bin/fixtures/shop.ts')
+  const around = { program: resolve('bin/escapement.js'), env: { ...env, ESCAPEMENT_APP } }
+  const [fromSource, compiled] = [await asJson(['list'], around), await asJson(['list'])]
+  assert.ok(fromSource.length > 0)
+  assert.equal(fromSource, compiled)
 })
 
 test('lint tells all findings, of an app that would not load too', LONG, async () => {

@@ -13,7 +13,7 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { assert, suite } from '../support/suite.ts'
-import { escapement, Place, SHOP } from './shell.ts'
+import { escapement, Place } from './shell.ts'
 
 const LONG = { deadlineMs: 120_000 }
 const run = promisify(execFile)
@@ -74,7 +74,7 @@ for (const type of ['module', 'commonjs', undefined]) {
       join(folder, 'package.json'),
       JSON.stringify({ type, escapement: { app: 'app.ts' } }),
     )
-    cpSync(SHOP, join(folder, 'app.ts'))
+    cpSync('spec/bin/fixtures/shop.ts', join(folder, 'app.ts'))
     const env = { ESCAPEMENT_BEAT_MS: '50' }
     const around = { program, folder, env }
     const dev = await escapement(['dev', '--until-idle'], around)

@@ -4,8 +4,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { Environment } from '../../lib/config.ts'
+import { asCompiled } from '../support/compiled.ts'
 
 /** How a command ended. */
 export interface Ended {
@@ -26,8 +27,8 @@ export interface Surroundings {
   hear?(child: ChildProcess, out: string): void
 }
 
-const PROGRAM = resolve('bin/escapement.js')
-export const SHOP = resolve('spec/bin/fixtures/shop.ts')
+const PROGRAM = await asCompiled('bin/escapement.js')
+export const SHOP = await asCompiled('spec/bin/fixtures/shop.ts')
 
 /** Runs a command to its end. */
 export async function escapement(

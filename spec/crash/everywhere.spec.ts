@@ -43,8 +43,8 @@ test('every feature is shown by a scenario', () => {
 const PLANTS: Readonly<Record<string, string>> = {
   'histories with a hole': `UPDATE tasks SET step = step + 1 WHERE resource_id = $1 AND name = 'main'`,
   'tasks that have not ended': `UPDATE tasks SET finished_at = NULL WHERE resource_id = $1 AND name = 'main'`,
-  'due entries left': `INSERT INTO dues (task_id, resource_id, due_at, look_at, reason)
-    SELECT id, resource_id, now(), now(), 'planted' FROM tasks WHERE resource_id = $1 AND name = 'main'`,
+  'due entries left': `INSERT INTO dues (task_id, resource_id, due_at, look_at, share, reason)
+    SELECT id, resource_id, now(), now(), 'Main', 'planted' FROM tasks WHERE resource_id = $1 AND name = 'main'`,
   'mail nobody took': `INSERT INTO events (event_id, task_id, type, actor, unit_id, sent_at)
     SELECT gen_random_uuid(), id, 'UP', 'spec', gen_random_uuid(), now() FROM tasks WHERE resource_id = $1 AND name = 'main'`,
   'ends of children told twice': `INSERT INTO transitions (task_id, step, from_state, to_state, event, actor, unit_id, at)

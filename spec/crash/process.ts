@@ -12,6 +12,7 @@ import { Library } from '../../models/library.ts'
 import { Lookout } from '../../models/lookout.ts'
 import type { TickParts } from '../../models/parts.ts'
 import { ResourceTicker } from '../../models/resource.ts'
+import { ALONE } from '../support/drive.ts'
 
 /** The call a process dies of. */
 export interface Peril {
@@ -141,13 +142,16 @@ export class Process {
     const events = new Events()
     const seats = {
       lookout: new Lookout({ knex, events, time, sealer }),
-      joiner: new Joiner({ database: rooms.database, time }),
+      joiner: new Joiner({ database: rooms.database, time, alarms: this.app.store.alarms }),
     }
-    const desk = new Desk({ store: this.app.store, knex, requests, events, push, ...seats })
+    const desk = new Desk({
+      ...{ store: this.app.store, knex, requests, events, registry, push },
+      ...seats,
+    })
     const library = new Library({ knex, registry, sealer, desk })
     const quota = { steps: 50, ms: 60_000 }
     return {
-      ...{ store, time, events, registry, sealer, requests, desk, quota },
+      ...{ store, time, events, registry, sealer, requests, desk, quota, presence: ALONE },
       push: (tickets) => push(tickets).catch(() => {}),
       owner: 'victim',
       lookMs: LOOK_MS,

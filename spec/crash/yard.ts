@@ -2,7 +2,7 @@
 // Promise: time stands still until nothing is under way; whoever lost its process gets a fresh one at that very
 // moment, with nothing of the old one's memory; what becomes of each run is told by judge.ts.
 import type { App } from '../../models/app.ts'
-import { taskOf } from '../../models/handle.ts'
+import { taskOf } from '../../models/dress.ts'
 import { type House, openHouse } from '../support/house.ts'
 import type { Setting } from '../support/services.ts'
 import { FakeTime } from '../support/time.ts'

@@ -5,7 +5,7 @@ import { Envelope } from '../../lib/envelope.ts'
 import { Events } from '../../lib/events.ts'
 import { Keyring } from '../../lib/keyring.ts'
 import { TicketQueue } from '../../lib/queue.ts'
-import type { Backend } from '../../lib/queue-carrier.ts'
+import type { Backend } from '../../lib/queue-backend.ts'
 import { SystemTime } from '../../lib/time.ts'
 import type { FakeTime } from '../support/time.ts'
 import { until } from '../support/wait.ts'
@@ -29,6 +29,8 @@ interface Given {
   readonly audience?: string
   readonly envelopeTime?: FakeTime
   readonly onBlind?: () => void
+  /** The time of the queue itself; the real one unless told. */
+  readonly queueTime?: FakeTime
 }
 
 export const time = new SystemTime()
@@ -57,10 +59,17 @@ export class Bench {
     return this.#name
   }
 
-  participant({ keyring = ring, audience, envelopeTime, onBlind }: Given = {}): TicketQueue {
+  participant({
+    keyring = ring,
+    audience,
+    envelopeTime,
+    onBlind,
+    queueTime,
+  }: Given = {}): TicketQueue {
     const envelope = this.envelope(keyring, audience, envelopeTime)
     const { backend } = this.#place
-    const base = { name: this.#name, backend, envelope, events: this.events, time }
+    const at = { time: queueTime ?? time }
+    const base = { name: this.#name, backend, envelope, events: this.events, ...at }
     const queue = new TicketQueue(onBlind ? { ...base, onBlind } : base)
     this.#closing.push(queue)
     return queue

@@ -44,7 +44,7 @@ export function endsExam(name: string, make: () => Promise<Place>): void {
     const [outcome] = await pen.commit(stopOf(resourceId, { reason: 'old' }))
     assert.equal(outcome, {
       ...{ kind: 'committed', started: [], delivered: 0, stopped: 1, reported: 0 },
-      ...{ isQuiet: false, isRung: false },
+      ...{ isQuiet: false, isRung: false, alarmed: [], held: [] },
     })
     assert.equal(await runsOf(resourceId), ['work stopping', 'work/exit:1 running'])
     assert.is((await pen.dueOf(taskId)).due_at, null)

@@ -103,6 +103,33 @@ export function lockExam(name: string, make: () => Promise<Keys>): void {
     assert.is(await current.extend(LONG_MS), true)
   })
 
+  test('a stale hold and the current one that ask at the same time each get their own answer', async () => {
+    const stale = await taken(ours, SHORT_MS)
+    const current = await taken(ours, LONG_MS)
+    const answers = [stale.extend(LONG_MS), current.extend(LONG_MS), stale.extend(LONG_MS)]
+    assert.equal(await Promise.all(answers), [false, true, false])
+    await Promise.all([stale.release(), stale.release()])
+    assert.is(await theirs.acquire(key, LONG_MS), null)
+    await Promise.all([stale.release(), current.release()])
+    assert.ok(await theirs.acquire(key, LONG_MS))
+  })
+
+  test('many keys asked for from both sides in opposite orders all find an owner', async () => {
+    const all = Array.from({ length: 40 }, () => newToken())
+    for (let round = 0; round < 3; round++) {
+      const mine = await Promise.all(all.map((one) => ours.acquire(one, LONG_MS)))
+      const others = [...all].reverse().map((one) => theirs.acquire(one, LONG_MS))
+      const extended = mine.map((hold) => hold?.extend(LONG_MS))
+      assert.ok((await Promise.all(others)).every((hold) => hold === null))
+      assert.ok((await Promise.all(extended)).every((yes) => yes === true))
+      await Promise.all(mine.map((hold) => hold?.release()))
+    }
+    assert.is(
+      (await Promise.all(all.map((one) => theirs.acquire(one, SHORT_MS)))).includes(null),
+      false,
+    )
+  })
+
   test('what expired cannot be extended, though nobody took it', async () => {
     const hold = await taken(ours, SHORT_MS)
     const witness = newToken()

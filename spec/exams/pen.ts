@@ -5,10 +5,24 @@ import { Events } from '../../lib/events.ts'
 import { newId } from '../../lib/id.ts'
 import { Store } from '../../lib/store.ts'
 import type { NewEvent, NewRun, Outcome, StepChange, Unit } from '../../lib/unit.ts'
+import { Registry } from '../../models/registry.ts'
+import { repeatsOf } from '../../models/repeats.ts'
+import { Watchman } from '../../models/watchman.ts'
 import type { FakeTime } from '../support/time.ts'
 
 export const TOLD_MS = 5_000
 export const AUTHOR = { actor: 'exam', reason: null }
+/** What a failure is about, but for where and when. */
+export const FAILURE = {
+  class: 'Error',
+  code: null,
+  message: 'no',
+  severity: 'error',
+  isRetryable: true,
+  playbook: null,
+  detail: null,
+  dependency: null,
+} as const
 const TABLES = [
   'resources',
   'leases',
@@ -37,7 +51,11 @@ export class Pen {
   constructor(database: Database, time: FakeTime) {
     this.database = database
     this.#time = time
-    this.store = new Store({ database, time, events: this.events, toldMs: TOLD_MS })
+    const { events } = this
+    const registry = new Registry([])
+    const requests = { time, sealer: { seal: String, open: String }, actor: 'pen' }
+    const alarms = new Watchman({ time, events, registry, requests, repeats: repeatsOf() })
+    this.store = new Store({ database, time, events, toldMs: TOLD_MS, alarms })
   }
 
   /** Commits units, each given the id it lacks. */

@@ -4,7 +4,7 @@ import type { PgPool } from 'bullmq'
 import { Redis } from 'ioredis'
 import { Database } from '../../lib/database.ts'
 import { newToken } from '../../lib/id.ts'
-import { migrateQueue, postgresBackend, redisBackend } from '../../lib/queue-carrier.ts'
+import { migrateQueue, postgresBackend, redisBackend } from '../../lib/queue-backend.ts'
 import { connectRedis } from '../../lib/redis.ts'
 import { SystemTime } from '../../lib/time.ts'
 

@@ -4,7 +4,7 @@ import type { Database } from '../../lib/database.ts'
 import type { Outcome, Unit } from '../../lib/unit.ts'
 import { assert, suite } from '../support/suite.ts'
 import { FakeTime } from '../support/time.ts'
-import { AUTHOR, Pen, TOLD_MS } from './pen.ts'
+import { AUTHOR, FAILURE, Pen, TOLD_MS } from './pen.ts'
 
 /** Where the store keeps its tables. */
 export interface Place {
@@ -71,7 +71,7 @@ export function storeExam(name: string, make: () => Promise<Place>): void {
         { resourceId: other.resourceId, task: 'other', except: null, actor: 'x', reason: 'y' },
       ],
       sends: [ours.send(bystander.resourceId, 'bystander')],
-      failures: [{ ...failure, class: 'Error', code: null, message: 'no', detail: null }],
+      failures: [{ ...FAILURE, ...failure }],
     }
     return { unit, taskId, resourceId }
   }
@@ -83,7 +83,7 @@ export function storeExam(name: string, make: () => Promise<Place>): void {
     const [outcome] = await ours.store.commit([unit])
     const { id: grown } = unit.starts![0]!
     const did = { kind: 'committed', started: [grown], delivered: 1, stopped: 1, reported: 0 }
-    assert.equal(outcome, { ...did, isQuiet: false, isRung: false })
+    assert.equal(outcome, { ...did, isQuiet: false, isRung: false, alarmed: [], held: [] })
     const task = await ours.one('SELECT * FROM tasks WHERE id = $1', [taskId])
     assert.equal([task.step, task.rest_step, task.state], [1, 1, 's1'])
     const resource = await ours.one('SELECT * FROM resources WHERE id = $1', [resourceId])
@@ -465,7 +465,7 @@ export function storeExam(name: string, make: () => Promise<Place>): void {
     await ours.commit({ sends: [ours.send(resourceId)] })
     assert.equal((await ours.store.due(10)).tickets, [])
     await time.advance(TOLD_MS)
-    assert.equal((await ours.store.due(10)).tickets, [{ resourceId }])
+    assert.equal((await ours.store.due(10)).tickets, [{ resourceId, isUrgent: true }])
   })
 
   test('two clocks together tell of all, and of none twice', async () => {

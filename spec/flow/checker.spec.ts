@@ -4,7 +4,7 @@ import { drive, type House, openHouse } from '../support/house.ts'
 import { Sink } from '../support/sink.ts'
 import { assert, suite } from '../support/suite.ts'
 import { FakeTime } from '../support/time.ts'
-import { breachesIn, type Evidence } from './invariants.ts'
+import { breachesIn, breachesMidway, type Evidence } from './invariants.ts'
 import { CANARY, launch, vesselTelling } from './processes/workload.ts'
 
 const test = suite('the checker')
@@ -66,7 +66,7 @@ const PLANTED: readonly [breach: string, sql: string, said: RegExp][] = [
   ],
   [
     'a task left due',
-    `INSERT INTO dues (task_id, resource_id, due_at, reason) SELECT id, resource_id, now(), 'x' FROM tasks WHERE id = ${ONE}`,
+    `INSERT INTO dues (task_id, resource_id, due_at, share, reason) SELECT id, resource_id, now(), 'x', 'x' FROM tasks WHERE id = ${ONE}`,
     /due entries left/,
   ],
   [
@@ -110,7 +110,13 @@ test('objects to an effect nobody saw, to one of nobody, and to a report of noth
   await objects({ seen: seen.slice(1) }, /1 steps without their effect/)
   await objects({ seen: [...seen, { ...seen[0]!, key: 'nobody' }] }, /22 effects were seen, not 21/)
   const taskId = seen[0]!.key.split(':')[0]!
-  await objects({ reported: [{ taskId, step: 99 }] }, /reported and are gone/)
+  const line = { from: '__new__', to: '__new__', event: '__start__' }
+  await objects({ reported: [{ taskId, step: 99, ...line }] }, /1 steps were reported and are gone/)
+  const other = { taskId, step: 0, ...line, to: 'one' }
+  await objects({ reported: [other] }, /1 steps were reported otherwise than they are stored/)
+  assert.equal(await breachesMidway({ ...evidence, reported: [{ taskId, step: 0, ...line }] }), [])
+  const midway = await breachesMidway({ ...evidence, reported: [other] })
+  assert.match(midway.join('; '), /reported otherwise/)
   await objects({ output: `so I said ${CANARY}` }, /printed/)
 })
 

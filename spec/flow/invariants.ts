@@ -7,6 +7,15 @@ import { CANARY, COUNTED_STEPS } from './processes/workload.ts'
 
 export type Sql = (text: string, params?: readonly unknown[]) => Promise<any[]>
 
+/** A step as its process reported it. */
+export interface Reported {
+  readonly taskId: string
+  readonly step: number
+  readonly from: string
+  readonly to: string
+  readonly event: string
+}
+
 /** What is looked at. */
 export interface Evidence {
   readonly sql: Sql
@@ -15,7 +24,7 @@ export interface Evidence {
   readonly vessels: number
   readonly seen: readonly Seen[]
   /** Steps that processes said they had committed. */
-  readonly reported: readonly { readonly taskId: string; readonly step: number }[]
+  readonly reported: readonly Reported[]
   /** Everything that was printed. */
   readonly output: string
   readonly redis: Redis | null
@@ -23,8 +32,8 @@ export interface Evidence {
   readonly lostHands?: number
 }
 
-/** Each finds only what must not be, once everything has come to its end. */
-const QUESTIONS: Readonly<Record<string, string>> = {
+/** Each finds only what must not be, at whatever moment. */
+const ALWAYS: Readonly<Record<string, string>> = {
   'histories with a hole or without a beginning': `
     SELECT task_id FROM transitions GROUP BY task_id
     HAVING min(step) <> 0 OR max(step) + 1 <> count(*) OR count(DISTINCT step) <> count(*)`,
@@ -44,13 +53,18 @@ const QUESTIONS: Readonly<Record<string, string>> = {
       FROM tasks t JOIN transitions x ON x.task_id = t.id WHERE x.step >= 2 GROUP BY 1) n ON n.resource_id = r.id
     WHERE coalesce(n.climbs, 0) <> (r.fields->>'climbs')::int
        OR coalesce(n.pulses, 0) <> (r.fields->>'pulses')::int`,
-  'resources whose tasks did not take all their steps': `
-    SELECT id FROM resources WHERE (fields->>'climbs')::int <> ${COUNTED_STEPS}
-      OR (fields->>'pulses')::int <> ${COUNTED_STEPS}`,
   'steps under an older fence than the step before': `
     SELECT * FROM (SELECT fence, max(fence) OVER (PARTITION BY task_id ORDER BY step) AS highest
                    FROM transitions) AS steps
     WHERE fence < highest`,
+}
+
+/** And these once everything has come to its end. */
+const QUESTIONS: Readonly<Record<string, string>> = {
+  ...ALWAYS,
+  'resources whose tasks did not take all their steps': `
+    SELECT id FROM resources WHERE (fields->>'climbs')::int <> ${COUNTED_STEPS}
+      OR (fields->>'pulses')::int <> ${COUNTED_STEPS}`,
   'tasks that are not done': `SELECT id FROM tasks WHERE status <> 'done' OR finished_at IS NULL`,
   'due entries left': 'SELECT task_id FROM dues',
   'events nobody took': 'SELECT id FROM events WHERE consumed_at IS NULL',
@@ -71,11 +85,7 @@ export const EFFECTS_EACH = 7
 /** All breaches of a house whose work is done; none if all is well. */
 export async function breachesIn(evidence: Evidence): Promise<string[]> {
   const { sql, vessels } = evidence
-  const breaches: string[] = []
-  for (const [what, question] of Object.entries(QUESTIONS)) {
-    const { length } = await sql(question)
-    if (length > 0) breaches.push(`${length} ${what}`)
-  }
+  const breaches = await answersTo(QUESTIONS, sql)
   const [tasks] = await sql('SELECT count(*) AS count FROM tasks')
   if (tasks.count !== 2 * vessels) breaches.push(`${tasks.count} tasks of ${vessels} vessels`)
   breaches.push(...(await unseen(evidence)))
@@ -83,6 +93,22 @@ export async function breachesIn(evidence: Evidence): Promise<string[]> {
   breaches.push(...(await canariesInTables(evidence)))
   if (evidence.output.includes(CANARY)) breaches.push('a secret was printed')
   if (evidence.redis) breaches.push(...(await remainsIn(evidence.redis, evidence)))
+  return breaches
+}
+
+/** Breaches in the middle of things: histories, fences and fields, and what was reported and is not stored. */
+export async function breachesMidway(
+  evidence: Pick<Evidence, 'sql' | 'reported'>,
+): Promise<string[]> {
+  return [...(await answersTo(ALWAYS, evidence.sql)), ...(await unkept(evidence))]
+}
+
+async function answersTo(questions: typeof QUESTIONS, sql: Sql): Promise<string[]> {
+  const breaches: string[] = []
+  for (const [what, question] of Object.entries(questions)) {
+    const { length } = await sql(question)
+    if (length > 0) breaches.push(`${length} ${what}`)
+  }
   return breaches
 }
 
@@ -99,14 +125,19 @@ async function unseen({ sql, seen, vessels }: Evidence): Promise<string[]> {
   return breaches
 }
 
-/** A step that a process said it had committed is there. */
-async function unkept({ sql, reported }: Evidence): Promise<string[]> {
-  const rows = await sql(
-    `SELECT count(*) AS count FROM json_to_recordset($1) AS v("taskId" uuid, step integer)
-     LEFT JOIN transitions x ON x.task_id = v."taskId" AND x.step = v.step WHERE x.step IS NULL`,
+/** A step that a process said it had committed is there, as it was said. */
+async function unkept({ sql, reported }: Pick<Evidence, 'sql' | 'reported'>): Promise<string[]> {
+  const [gone] = await sql(
+    `SELECT count(*) FILTER (WHERE x.step IS NULL) AS missing, count(*) FILTER (WHERE (x.from_state, x.to_state, x.event)
+       IS DISTINCT FROM (v."from", v."to", v.event) AND x.step IS NOT NULL) AS other
+     FROM json_to_recordset($1) AS v("taskId" uuid, step integer, "from" text, "to" text, event text)
+     LEFT JOIN transitions x ON x.task_id = v."taskId" AND x.step = v.step`,
     [JSON.stringify(reported)],
   )
-  return rows[0].count > 0 ? [`${rows[0].count} steps were reported and are gone`] : []
+  return [
+    ...(gone.missing > 0 ? [`${gone.missing} steps were reported and are gone`] : []),
+    ...(gone.other > 0 ? [`${gone.other} steps were reported otherwise than they are stored`] : []),
+  ]
 }
 
 /** No table of ours shows a secret, in whatever column. */

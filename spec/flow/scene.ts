@@ -7,11 +7,12 @@ import { Database } from '../../lib/database.ts'
 import { newToken } from '../../lib/id.ts'
 import { Keyring } from '../../lib/keyring.ts'
 import { SystemTime } from '../../lib/time.ts'
+import { asCompiled } from '../support/compiled.ts'
 import { Processes, type StaffProcess } from '../support/processes.ts'
 import { databaseUrl, redisUrl } from '../support/services.ts'
 import { Sink } from '../support/sink.ts'
 import { until } from '../support/wait.ts'
-import { breachesIn, COMMITTED_KEYS } from './invariants.ts'
+import { breachesIn, breachesMidway, COMMITTED_KEYS, type Reported } from './invariants.ts'
 import { launch, type Vessel, vesselTelling } from './processes/workload.ts'
 
 export interface SceneOptions {
@@ -36,7 +37,7 @@ const BRISK: Environment = {
 /** After this long the queue gives the tickets of a dead process to somebody else. */
 const QUEUE_GIVES_UP_MS = 60_000
 const time = new SystemTime()
-const APP = 'spec/flow/processes/app.ts'
+const APP = await asCompiled('spec/flow/processes/app.ts')
 /** Vessels launched at the same time. */
 const LAUNCHING = 8
 
@@ -184,18 +185,29 @@ export class Scene {
     return Math.round(time.monotonic() - startedAt)
   }
 
+  /** Steps the processes have told of so far. */
+  get reported(): Reported[] {
+    return this.processes.all.flatMap(({ told }) =>
+      told.flatMap(({ msg, taskId, step, from, to, event }) =>
+        msg === 'task.stepped' ? [{ taskId, step, from, to, event }] : [],
+      ),
+    )
+  }
+
+  /** Looks at what must be true in the middle of things, as soon as the database answers. */
+  async breachesMidway(): Promise<string[]> {
+    const { sql, reported } = this
+    const look = async () => ({ found: await breachesMidway({ sql, reported }) })
+    return (await until(look, { what: 'the database answered', deadlineMs: 30_000 })).found
+  }
+
   /**
    * Looks at everything, once all locks and tickets had their time to be given back.
    * @param patienceMs how long that may take; beyond a minute the queue has given up the dead as well
    */
   async breaches(patienceMs = 20_000): Promise<string[]> {
     const redis = new Redis(this.#redisUrl)
-    const reported = this.processes.all.flatMap(({ told }) =>
-      told
-        .filter(({ msg }) => msg === 'task.stepped')
-        .map(({ taskId, step }) => ({ taskId, step })),
-    )
-    const { sql, schema, sink, processes } = this
+    const { sql, schema, sink, processes, reported } = this
     const { seen } = sink
     const lost = processes.all.filter(({ isLost }) => isLost).length
     const look = () =>

@@ -5,7 +5,7 @@ import { redisUrl, settings } from '../support/services.ts'
 import { Sink } from '../support/sink.ts'
 import { assert, suite } from '../support/suite.ts'
 import { until } from '../support/wait.ts'
-import { breachesIn, repeated } from './invariants.ts'
+import { breachesIn, type Reported, repeated } from './invariants.ts'
 import { launch, vesselTelling } from './processes/workload.ts'
 
 const test = suite('the workload')
@@ -18,9 +18,9 @@ for (const setting of settings()) {
     const house = await openHouse({ resources: [Vessel], setting })
     const { app, sql, schema } = house
     const redis = setting === 'full' ? new Redis(redisUrl()!) : null
-    const reported: { taskId: string; step: number }[] = []
+    const reported: Reported[] = []
     const printed: object[] = []
-    app.events.on('task.stepped', ({ taskId, step }) => reported.push({ taskId, step }))
+    app.events.on('task.stepped', (told) => reported.push(told))
     app.events.on('*', (payload) => printed.push(payload))
     try {
       for (let number = 1; number <= VESSELS; number++) await launch(app, Vessel, number)

@@ -45,8 +45,8 @@ test('outlived by its locks writes nothing, and is of use again', {
 test('that still trusts its lost locks is turned away by the fence', {
   deadlineMs: 90_000,
 }, async () => {
-  // Renewed every 20 s: for so long nobody tells the zombie that Redis has forgotten its locks.
-  const config = { ESCAPEMENT_LOCK_TTL_MS: '60000' }
+  // Renewed every 100 s: for so long nobody tells the zombie that Redis has forgotten its locks.
+  const config = { ESCAPEMENT_LOCK_TTL_MS: '300000' }
   const scene = await Scene.open({ redisUrl: redis.url, config })
   const operator = new Redis(redis.url)
   try {

@@ -20,6 +20,7 @@ import { compile, type World } from '../support/charts/compile.ts'
 import { chainOfTask } from '../support/charts/deeds.ts'
 import { byActor, marksOf, pending, type Seen, saidBy } from '../support/charts/live.ts'
 import { type Case, type Happening, valueAt } from '../support/charts/shape.ts'
+import { ALONE } from '../support/drive.ts'
 import type { Ground, TaskRow } from './ground.ts'
 import { Watched } from './watched.ts'
 
@@ -208,11 +209,17 @@ class Process {
     const { database } = house.app.rooms
     const { knex } = database
     const lookout = new Lookout({ knex, events, time, sealer })
-    const joiner = new Joiner({ database, time })
-    this.desk = new Desk({ store, knex, requests, events, lookout, joiner, push })
+    const joiner = new Joiner({ database, time, alarms: house.app.store.alarms })
+    this.desk = new Desk({ store, knex, requests, events, registry, lookout, joiner, push })
     const parts: TickParts = {
       ...{ store: this.#store, time, events, registry, sealer, requests, desk: this.desk, push },
-      ...{ owner: OWNER, quota: { steps: 200, ms: 60_000 }, lookMs: 60_000, soon: () => {} },
+      ...{
+        owner: OWNER,
+        quota: { steps: 200, ms: 60_000 },
+        lookMs: 60_000,
+        soon: () => {},
+        presence: ALONE,
+      },
       children: () => {
         throw new Error('a chart has no resources beneath its own')
       },

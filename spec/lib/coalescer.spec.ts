@@ -1,5 +1,6 @@
 // The coalescer: who travels together, who gets which answer, and whose error is whose.
 import { Coalescer } from '../../lib/coalescer.ts'
+import { turn } from '../../lib/time.ts'
 import { assert, suite } from '../support/suite.ts'
 
 const test = suite('coalescer')
@@ -17,16 +18,19 @@ function station(options: { most?: number; trips?: number } = {}) {
   return { departed, line: new Coalescer<number, number>({ trip, most, trips, isPersonal }) }
 }
 
-/** Lets everything that is ready happen. */
-const settled = async () => {
+/** Lets everything that is ready happen in this turn of the event loop, and then in the next ones. */
+const ready = async () => {
   for (let turn = 0; turn < 10; turn++) await Promise.resolve()
+}
+const settled = async () => {
+  for (let turns = 0; turns < 3; turns++) await turn()
 }
 
 test('lets a lone question depart at once', async () => {
   const { line, departed } = station()
   const answer = line.ask(1)
-  await settled()
-  assert.equal(departed[0]?.questions, [1])
+  await ready()
+  assert.equal(departed[0]?.questions, [1], 'within the same turn of the event loop')
   departed[0]?.arrive()
   assert.is(await answer, 10)
 })
@@ -44,6 +48,40 @@ test('takes together what is asked while a trip is under way, and answers each',
   assert.equal(departed[1]?.questions, [2, 3, 4])
   departed[1]?.arrive()
   assert.equal(await Promise.all(others), [20, 30, 40])
+})
+
+test('lets what the answers of one trip lead to travel together', async () => {
+  const { line, departed } = station({ trips: 2 })
+  const askers = [1, 2, 3].map(async (n) => line.ask((await line.ask(n)) + 1))
+  await settled()
+  const others = [8, 9].map((n) => line.ask(n))
+  await settled()
+  departed[0]?.arrive()
+  await settled()
+  assert.equal(
+    departed.map(({ questions }) => questions),
+    [
+      [1, 2, 3],
+      [8, 9],
+      [11, 21, 31],
+    ],
+  )
+  for (const { arrive } of departed) arrive()
+  assert.equal(await Promise.all([...askers, ...others]), [110, 210, 310, 80, 90])
+})
+
+test('gives one question no trip of its own beside one of many', async () => {
+  const { line, departed } = station({ trips: 2 })
+  const many = [1, 2, 3].map((n) => line.ask(n))
+  await settled()
+  const lone = line.ask(9)
+  await settled()
+  assert.is(departed.length, 1, 'it waits for company')
+  departed[0]?.arrive()
+  await settled()
+  assert.equal(departed[1]?.questions, [9], 'or for the others to arrive')
+  departed[1]?.arrive()
+  assert.equal(await Promise.all([...many, lone]), [10, 20, 30, 90])
 })
 
 test('takes no more on one trip than it may, and makes no more trips at once than it may', async () => {

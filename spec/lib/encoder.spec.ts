@@ -1,9 +1,18 @@
 import fc from 'fast-check'
 import { Address } from '../../lib/address.ts'
-import { encode, Ref } from '../../lib/codec.ts'
+import { encode, encodeRow, Ref } from '../../lib/codec.ts'
+import { Encoder } from '../../lib/encoder.ts'
 import { secretOf } from '../../lib/secret.ts'
 import { assert, suite } from '../support/suite.ts'
-import { corrupt, FORBIDDEN, notStorable, refusal, sealer, through } from '../support/values.ts'
+import {
+  anyValue,
+  corrupt,
+  FORBIDDEN,
+  notStorable,
+  refusal,
+  sealer,
+  through,
+} from '../support/values.ts'
 
 const test = suite('encoder')
 
@@ -168,5 +177,41 @@ test('reports what a getter or a proxy throws, with its path', () => {
   revoke()
   notStorable({ proxy }, 'at $.proxy cannot be stored: reading it failed')
 })
+
+test('no text is longer than the most that was added up for it', () => {
+  const text = fc.string({ unit: 'binary' }).map((drawn) => drawn.replaceAll('\0', ''))
+  fc.assert(
+    fc.property(fc.oneof(anyValue, text), (value) => {
+      const encoder = new Encoder(sealer)
+      const json = JSON.stringify(encoder.guarded(() => encoder.value(value)))
+      assert.ok(Buffer.byteLength(json) <= encoder.mostBytes, json)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+const longest: Record<string, unknown> = {
+  'letters that are escaped': '\u001f'.repeat(1_000),
+  'letters beyond the first plane': '😀'.repeat(1_000),
+  'keys that are escaped': { ['\u001f'.repeat(1_000)]: 1 },
+  'tagged keys': { [`$${'\u001f'.repeat(1_000)}`]: 1 },
+  'numbers of many digits': Array.from({ length: 1_000 }, () => -Number.MIN_VALUE / 3 - 1.1e-300),
+  'large numbers': 10n ** 5_000n,
+  bytes: new Uint8Array(10_000),
+  secrets: secretOf('x'.repeat(10_000)),
+  errors: new Error('\u001f'.repeat(3_000)),
+  'empty lists': Array.from({ length: 1_000 }, () => []),
+}
+for (const [what, value] of Object.entries(longest)) {
+  test(`a row of ${what} is bounded to the byte`, () => {
+    const bytes = Buffer.byteLength(JSON.stringify(encode({ value }, sealer)))
+    assert.ok(encodeRow({ value }, sealer, { maxBytes: bytes }))
+    const over = refusal(
+      () => encodeRow({ value }, sealer, { maxBytes: bytes - 1 }),
+      'VALUE_NOT_STORABLE',
+    )
+    assert.match(over, `the whole takes ${bytes} bytes, more than ${bytes - 1}`)
+  })
+}
 
 test.run()

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { Envelope } from '../../lib/envelope.ts'
+import { bundlesOf, Envelope } from '../../lib/envelope.ts'
 import { isFault } from '../../lib/errors.ts'
 import { Keyring } from '../../lib/keyring.ts'
 import { assert, suite } from '../support/suite.ts'
@@ -37,7 +37,7 @@ test('opens what it sealed, and shows nothing but version, cipher and key', () =
   const message = envelope.seal(TICKET)
   assert.match(message, /^e1\.f\.3\.gAAAAA[\w-]+={0,2}$/)
   assert.not.ok(message.includes(TICKET.resourceId))
-  assert.equal(envelope.open(message), TICKET)
+  assert.equal(envelope.open(message), [TICKET])
   assert.is.not(envelope.seal(TICKET), message)
 })
 
@@ -46,7 +46,7 @@ test('opens any ticket it sealed', () => {
   const id = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
   fc.assert(
     fc.property(id, (resourceId) => {
-      assert.equal(envelope.open(envelope.seal({ resourceId })), { resourceId })
+      assert.equal(envelope.open(envelope.seal({ resourceId })), [{ resourceId }])
     }),
   )
 })
@@ -59,7 +59,7 @@ test('will not seal what nobody could open', () => {
     )
   }
   const longest = { resourceId: '\u0001'.repeat(256) }
-  assert.equal(envelopeAt().open(envelopeAt().seal(longest)), longest)
+  assert.equal(envelopeAt().open(envelopeAt().seal(longest)), [longest])
 })
 
 test('refuses what is not a message', () => {
@@ -72,7 +72,7 @@ test('refuses what is not a message', () => {
   refuses('e1.f.3.', /its seal is broken/)
   refuses(envelopeAt().seal(TICKET).replace('e1', 'e2'), /header/)
   refuses(envelopeAt().seal(TICKET).replace('.f.', '.g.'), /header/)
-  refuses(`e1.f.3.${'A'.repeat(4090)}`, /it is too long/)
+  refuses(`e1.f.3.${'A'.repeat(9_000)}`, /it is too long/)
 })
 
 test('refuses an unknown key, naming it', () => {
@@ -96,7 +96,7 @@ test('refuses what expired, at the millisecond', () => {
   const envelope = envelopeAt(time)
   const message = envelope.seal(TICKET)
   time.jump(TTL_MS - 1)
-  assert.equal(envelope.open(message), TICKET)
+  assert.equal(envelope.open(message), [TICKET])
   time.jump(1)
   refuses(message, /it has expired/, envelope)
 })
@@ -104,7 +104,7 @@ test('refuses what expired, at the millisecond', () => {
 test('forgives a clock 60 s ahead, and not more', () => {
   const ahead = new FakeTime()
   ahead.jump(60_000)
-  assert.equal(envelopeAt().open(envelopeAt(ahead).seal(TICKET)), TICKET)
+  assert.equal(envelopeAt().open(envelopeAt(ahead).seal(TICKET)), [TICKET])
   ahead.jump(1)
   refuses(envelopeAt(ahead).seal(TICKET), /it comes from the future/)
   ahead.jump(1e12)
@@ -112,7 +112,7 @@ test('forgives a clock 60 s ahead, and not more', () => {
 })
 
 test('refuses a malformed body, though rightly sealed', () => {
-  assert.equal(envelopeAt().open(sealed(bodyWith({}))), { resourceId: 'r1' })
+  assert.equal(envelopeAt().open(sealed(bodyWith({}))), [{ resourceId: 'r1' }])
   const bodies = [
     '',
     'x',
@@ -135,6 +135,53 @@ test('refuses a malformed body, though rightly sealed', () => {
     '['.repeat(1_000),
   ]
   for (const body of bodies) refuses(sealed(body), /its body is malformed/)
+})
+
+const many = (count: number, length = 36) =>
+  Array.from({ length: count }, (_, index) => ({ resourceId: `${index}`.padStart(length, 'r') }))
+
+test('a bundle opens whole, in order, and shows only how many are in it', () => {
+  const bundle = many(16)
+  const message = envelopeAt().seal(...bundle)
+  assert.match(message, /^e2\.f\.16\.3\.gAAAAA[\w-]+={0,2}$/)
+  assert.equal(envelopeAt().open(message), bundle)
+  assert.is(Envelope.countOf(message), 16)
+  assert.is(Envelope.keyIdOf(message), '3')
+  assert.ok(message.length < 16 * envelopeAt().seal(bundle[0]!).length, 'no smaller than alone')
+  for (const odd of [null, 7, '', 'e2.f.17.3.x', 'e2.f.1.3.x', 'e2.f.x.3.y', 'e1.f.3.x']) {
+    assert.is(Envelope.countOf(odd), 1)
+  }
+})
+
+test('tickets travel by sixteens in their order, and alone what has a long name', () => {
+  const long = { resourceId: 'x'.repeat(65) }
+  const bundles = bundlesOf([...many(20), long, ...many(2)])
+  assert.equal(
+    bundles.map(({ length }) => length),
+    [16, 4, 1, 2],
+  )
+  assert.equal(bundles[2], [long])
+  assert.equal(bundles.flat(), [...many(20), long, ...many(2)])
+  assert.equal(bundlesOf([]), [])
+  const widest = many(16, 64).map(() => ({ resourceId: '\u0001'.repeat(64) }))
+  assert.equal(envelopeAt().open(envelopeAt().seal(...widest)), widest)
+})
+
+test('refuses a bundle that holds another number than it says, or what is no ticket', () => {
+  const now = new FakeTime().now()
+  const says = (count: number, sub: unknown) =>
+    `e2.f.${count}.${keyring.seal('queue', bodyWith({ sub }), now)}`
+  assert.is(envelopeAt().open(says(2, ['a', 'b'])).length, 2)
+  refuses(says(3, ['a', 'b']), /its header miscounts its tickets/)
+  refuses(says(2, 'a'), /its header miscounts its tickets/)
+  refuses(sealed(bodyWith({ sub: ['a', 'b'] })), /its header miscounts its tickets/)
+  for (const sub of [['a', ''], ['a', 7], ['a'], ['a', 'x'.repeat(65)], ['a', ['b']]]) {
+    refuses(says(2, sub), /its body is malformed/)
+  }
+  const message = envelopeAt().seal(...many(12))
+  for (let index = 0; index < message.length; index++) {
+    refuses(message.slice(0, index) + message.slice(index + 1), /refused/)
+  }
 })
 
 test('refuses a message with any one byte changed, added or taken', () => {

@@ -50,6 +50,32 @@ test('tells what a listener throws, and goes on', () => {
   assert.is(last, true)
 })
 
+test('tells a failure once, even where those who hear of it tell something that fails', () => {
+  const events = new Events()
+  const failures: string[] = []
+  events.on('*', () => {
+    throw new Error('always')
+  })
+  events.on('listener.failed', ({ event }) => {
+    failures.push(event)
+    events.emit('plugin.failed', { plugin: 'p', error: new Error('x') })
+  })
+  events.emit('tick.busy', BUSY)
+  assert.equal(failures, ['tick.busy'])
+  events.emit('tick.busy', BUSY)
+  assert.equal(failures, ['tick.busy', 'tick.busy'], 'and the next one again')
+})
+
+test('tells of an async listener that fails like of any other, and is not told of its own end', async () => {
+  const events = new Events()
+  const failures: string[] = []
+  events.on('*', async (_, name) => Promise.reject(new Error(name)))
+  events.on('listener.failed', ({ event, error }) => failures.push(`${event} ${error.message}`))
+  events.emit('tick.busy', BUSY)
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve()
+  assert.equal(failures, ['tick.busy tick.busy'])
+})
+
 test('warns of no leak, however many listen', () => {
   const warnings: unknown[] = []
   const note = (warning: Error) => warnings.push(warning)

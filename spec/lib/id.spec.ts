@@ -46,6 +46,14 @@ test('a millisecond with more ids than fit borrows the next', () => {
   assert.ok(msOf(ids.at(-1)!) <= time.now() + 2)
 })
 
+test('the random part of an id serves once, however many are made', () => {
+  const time = nextEra()
+  const ends = Array.from({ length: 3_000 }, () => newId(time).slice(19))
+  assert.is(new Set(ends).size, ends.length)
+  const pieces = new Set(ends.map((end) => end.slice(5)))
+  assert.ok(pieces.size > 2_990, `pieces come again: ${pieces.size}`)
+})
+
 test('a token is a UUID of version 4, and no two are alike', () => {
   const tokens = Array.from({ length: 1_000 }, newToken)
   for (const token of tokens) assert.match(token, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab]/)

@@ -243,4 +243,66 @@ test('a keeper holds many keys, each for itself', async () => {
   )
 })
 
+test('many leases share one timer, and are prolonged in one go', async () => {
+  const ends: (() => void)[] = []
+  const works = Array.from({ length: 30 }, (_, index) =>
+    keeper.hold(`r${index}`, () => new Promise<void>((resolve) => ends.push(resolve))),
+  )
+  await time.settle()
+  assert.is(time.sleeping, 1)
+  await time.advance(9_999)
+  assert.is(script.asked.length, 30)
+  assert.is(time.nextInMs, 1)
+  await time.advance(1)
+  assert.is(script.asked.filter((asked) => asked.startsWith('extend')).length, 30)
+  assert.is(time.sleeping, 1)
+  for (const end of ends) end()
+  await Promise.all(works)
+})
+
+test('a lease that is younger is prolonged in its own time, and lost in its own', async () => {
+  const first = await begin()
+  await time.advance(5_000)
+  const leases: Lease[] = []
+  const second = keeper.hold('s', async (lease) => {
+    leases.push(lease)
+    await new Promise((end) => lease.signal.addEventListener('abort', end))
+  })
+  await time.settle()
+  script.answers.extend.push(() => true, never)
+  await time.advance(5_000)
+  assert.equal(script.asked.slice(2), ['extend r'])
+  await time.advance(21_999)
+  assert.is(leases[0]!.remainingMs(), 1)
+  assert.is(leases[0]!.signal.aborted, false)
+  await time.advance(1)
+  assert.equal(told, ['lost s'])
+  await second
+  assert.is(first.lease.signal.aborted, false)
+  first.end('')
+  await first.done
+})
+
+test('who asks for the signal only afterwards finds it aborted, with its reason', async () => {
+  script.answers.extend.push(() => false)
+  const { done, lease, end } = await begin()
+  await time.advance(10_000)
+  assert.is(lease.signal.aborted, true)
+  assert.is(lease.signal.reason.code, 'LEASE_LOST')
+  assert.is(lease.signal, lease.signal)
+  end('')
+  await done
+})
+
+test('a lease that is recalled aborts, and is still ours', async () => {
+  const why = new Error('enough')
+  await keeper.hold('r', async (lease) => {
+    lease.recall(why)
+    lease.recall(new Error('again'))
+    assert.is(lease.signal.reason, why)
+    assert.ok(lease.remainingMs() > 0)
+  })
+  assert.equal(told, [])
+})
+
 test.run()

@@ -2,8 +2,9 @@
 import type { Redis } from 'ioredis'
 import { openEmbedded } from '../../lib/embedded.ts'
 import { asError, isFault } from '../../lib/errors.ts'
-import { migrateQueue, postgresBackend } from '../../lib/queue-carrier.ts'
+import { migrateQueue, postgresBackend } from '../../lib/queue-backend.ts'
 import { Bench, Collector } from '../exams/bench.ts'
+import { bundleExam } from '../exams/bundles.ts'
 import { fresh, postgresPlace, queuePool, redisPlace } from '../exams/places.ts'
 import { queueExam } from '../exams/queue.ts'
 import {
@@ -16,7 +17,7 @@ import {
 import { assert, suite } from '../support/suite.ts'
 import { until, within } from '../support/wait.ts'
 
-queueExam('embedded', async () => {
+const embeddedPlace = async () => {
   const embedded = await openEmbedded({ folder: null })
   const place = await postgresPlace({ wire: embedded })
   return {
@@ -26,10 +27,14 @@ queueExam('embedded', async () => {
       await embedded.close()
     },
   }
-})
+}
+
+queueExam('embedded', embeddedPlace)
+bundleExam('embedded', embeddedPlace)
 
 if (settings().includes('postgres')) {
   queueExam('Postgres', () => postgresPlace({ url: databaseUrl()! }))
+  bundleExam('Postgres', () => postgresPlace({ url: databaseUrl()! }))
 
   const test = suite('queue on Postgres')
   let place: Awaited<ReturnType<typeof postgresPlace>>
@@ -86,6 +91,7 @@ if (settings().includes('postgres')) {
 
 if (settings().includes('full')) {
   queueExam('Redis', () => redisPlace(redisUrl()!))
+  bundleExam('Redis', () => redisPlace(redisUrl()!))
 
   const test = suite('queue on Redis')
   let place: Awaited<ReturnType<typeof redisPlace>>

@@ -1,64 +1,41 @@
 // The store, by its exam; and what it makes of a COMMIT whose answer never came.
-import { Database } from '../../lib/database.ts'
 import type { Outcome } from '../../lib/unit.ts'
-import { migrations } from '../../models/migrations/0001_house.ts'
+import { type Cellar, cellar } from '../exams/cellar.ts'
 import { openCutter } from '../exams/cutter.ts'
 import { endsExam } from '../exams/ends.ts'
+import { holdsExam } from '../exams/holds.ts'
 import { mailExam } from '../exams/mail.ts'
 import { Pen } from '../exams/pen.ts'
-import { type Place, storeExam } from '../exams/store.ts'
-import { bareDatabase, freshSchema } from '../support/house.ts'
-import { databaseUrl, type Setting, settings } from '../support/services.ts'
+import { storeExam } from '../exams/store.ts'
+import { databaseUrl, settings } from '../support/services.ts'
 import { assert, suite } from '../support/suite.ts'
 import { FakeTime } from '../support/time.ts'
 
-async function place(setting: Setting): Promise<Place & { schema: string }> {
-  const schema = freshSchema()
-  const opened: Awaited<ReturnType<typeof bareDatabase>>[] = []
-  const open = async () => {
-    opened.push(await bareDatabase(setting, schema, { migrations, poolSize: 6 }))
-    return opened.at(-1)!.database
-  }
-  const home = await open()
-  await home.migrate()
-  return {
-    schema,
-    open,
-    close: async () => {
-      await home.query(`DROP SCHEMA "${schema}" CASCADE`)
-      for (const { dismiss } of opened.reverse()) await dismiss()
-    },
-  }
-}
-
 // The full setting has the database of the Postgres one.
 for (const setting of settings().filter((setting) => setting !== 'full')) {
-  storeExam(setting, () => place(setting))
-  mailExam(setting, () => place(setting))
-  endsExam(setting, () => place(setting))
+  storeExam(setting, () => cellar(setting))
+  mailExam(setting, () => cellar(setting))
+  endsExam(setting, () => cellar(setting))
+  holdsExam(setting, () => cellar(setting))
 }
 
 if (settings().includes('postgres')) {
   const test = suite('store whose COMMIT is cut off')
   const time = new FakeTime()
-  let home: Awaited<ReturnType<typeof place>>
+  let home: Cellar
   let cutter: Awaited<ReturnType<typeof openCutter>>
-  let behind: Database
   let pen: Pen
   let sight: Pen
 
   test.before(async () => {
-    home = await place('postgres')
+    home = await cellar('postgres')
     cutter = await openCutter(databaseUrl()!)
-    const { schema } = home
-    behind = new Database({ at: { url: cutter.url }, schema, poolSize: 2, migrations })
-    pen = new Pen(behind, time)
+    pen = new Pen(home.behind(cutter.url), time)
     sight = new Pen(await home.open(), time)
   })
   test.after(async () => {
-    await behind.close()
-    await cutter.close()
     await home.close()
+    await cutter.close()
   })
 
   for (const cut of ['asked', 'answered'] as const) {

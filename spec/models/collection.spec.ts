@@ -102,6 +102,7 @@ test('starts, tells and stops all of them, and counts those it changed', async (
 })
 
 test('knows its fields and tasks', async () => {
+  await boxes(1)
   assert.is(await codeOf(() => on.app.find(Box).where({ sise: 1 } as never)), 'FIELD_UNKNOWN')
   assert.is(await codeOf(() => on.app.find(Box).task('lit')), 'TASK_UNKNOWN')
   assert.is(await codeOf(on.app.find(Box).lid.send('FLOP')), 'EVENT_UNKNOWN')

@@ -140,7 +140,7 @@ test('an exit machine that fails blocks the deletion, visibly, until it is let g
   )
   assert.match(exit.name, /^life\/exit:/)
   release = () => {}
-  const { taskOf } = await import('../../models/handle.ts')
+  const { taskOf } = await import('../../models/dress.ts')
   await taskOf(server, exit.name).retry()
   await on.settle()
   assert.is(await exists(server.id), false)

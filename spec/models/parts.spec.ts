@@ -71,8 +71,8 @@ const steward = () => {
   const { knex } = rooms.database
   const lookout = new Lookout({ knex, events, time, sealer: requests.sealer })
   const desk = new Desk({
-    ...{ store, events, requests, knex, lookout, push: async () => {} },
-    joiner: new Joiner({ database: rooms.database, time }),
+    ...{ store, events, registry, requests, knex, lookout, push: async () => {} },
+    joiner: new Joiner({ database: rooms.database, time, alarms: store.alarms }),
   })
   return new Steward({ knex, registry, time, events, desk })
 }

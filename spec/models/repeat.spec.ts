@@ -247,8 +247,9 @@ test('a schedule a deploy adds is begun, one it takes away ends', async () => {
     const { Lookout } = await import('../../models/lookout.ts')
     const lookout = new Lookout({ knex, events, time, sealer: requests.sealer })
     const { Joiner } = await import('../../models/joiner.ts')
-    const joiner = new Joiner({ database: rooms.database, time })
-    const parts = { store, events, requests, knex, lookout, joiner, push: async () => {} }
+    const joiner = new Joiner({ database: rooms.database, time, alarms: store.alarms })
+    const { registry } = app
+    const parts = { store, events, requests, registry, knex, lookout, joiner, push: async () => {} }
     return new Desk(parts).start(target, undefined, {})
   }
   const parts = { knex: app.rooms.database.knex, registry: app.registry, time, events: app.events }

@@ -16,6 +16,7 @@ function watching(policy: Partial<EffectPolicy>, ageMs = 0) {
     policy: { ...NONE, ...bounds, ...policy },
     effect: 'call',
     since: time.now() - ageMs,
+    startedAt: time.monotonic(),
     onLate: ({ code, message }) => {
       assert.match(message, 'call')
       late.push(code)

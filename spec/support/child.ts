@@ -4,6 +4,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { asCompiled } from './compiled.ts'
 import { LEAKED, REPORT, type Report } from './report.ts'
 import { until, within } from './wait.ts'
 
@@ -27,16 +28,22 @@ const FOLLOW_MS = 2_000
 
 /** How long a file may run: 120 s, or what `// timeout: 240s` in its first five lines says. */
 export function timeoutMs(text: string): number {
-  const head = text.split('\n', 5).join('\n')
-  const seconds = /^\/\/ timeout: (\d+)s$/m.exec(head)?.[1]
+  const seconds = /^\/\/ timeout: (\d+)s$/m.exec(headOf(text))?.[1]
   return seconds === undefined ? TIMEOUT_MS : Number(seconds) * 1_000
 }
+
+/** Files that import TypeScript while they run say so: `// runs as it is`, in their first five lines. */
+const isRunAsIs = (text: string): boolean => /^\/\/ runs as it is$/m.test(headOf(text))
+
+const headOf = (text: string): string => text.split('\n', 5).join('\n')
 
 /** Runs the file; aborting the signal ends it at once. */
 export async function runFile(file: string, signal: AbortSignal): Promise<Outcome> {
   const startedAt = performance.now()
+  const text = readFileSync(file, 'utf8')
+  const compiled = ['--enable-source-maps', await asCompiled(file)]
   // A group of its own, so that grandchildren can be found and ended too.
-  const child = spawn(process.execPath, ['--import', 'tsx', file], {
+  const child = spawn(process.execPath, isRunAsIs(text) ? ['--import', 'tsx', file] : compiled, {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   })
@@ -49,7 +56,7 @@ export async function runFile(file: string, signal: AbortSignal): Promise<Outcom
     ended ??= why
     endGroup(child.pid!, 'SIGKILL')
   }
-  const limitMs = timeoutMs(readFileSync(file, 'utf8'))
+  const limitMs = timeoutMs(text)
   const timer = setTimeout(() => end(`took longer than ${limitMs / 1_000} s`), limitMs)
   const interrupted = () => end('interrupted')
   signal.addEventListener('abort', interrupted, { once: true })

@@ -1,11 +1,12 @@
 // The pages of docs/ that are written by the code itself.
-// Promise: docs/errors.md and docs/events.md say what lib/errors.ts and lib/events.ts declare, no
-// more and no less. `npx tsx spec/support/documents.ts` writes them; house.spec.ts compares.
+// Promise: docs/errors.md, docs/events.md and docs/metrics.md say what lib/errors.ts, lib/events.ts and
+// plugins/metrics/table.ts declare, no more and no less. `npx tsx spec/support/documents.ts` writes them; house.spec.ts compares.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { argv } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { ERRORS, EXIT } from '../../lib/errors.ts'
+import { METRICS, type Metric } from '../../plugins/metrics/table.ts'
 import { nodesOf, parse } from './syntax.ts'
 
 /** A page: where it lives and what it must say. */
@@ -18,6 +19,7 @@ export interface Page {
 export const pages = (): Page[] => [
   { path: 'docs/errors.md', text: errorsPage(ERRORS) },
   { path: 'docs/events.md', text: eventsPage(readFileSync('lib/events.ts', 'utf8')) },
+  { path: 'docs/metrics.md', text: metricsPage(METRICS) },
 ]
 
 type Errors = Readonly<Record<string, { sentence: string; todo: string; exit: number }>>
@@ -48,6 +50,42 @@ export function eventsPage(text: string): string {
   )
 }
 
+const METRICS_INTRO = `The plugin \`metrics\` counts what it hears on the bus and shows it to Prometheus at \`/metrics\`; \`/healthz\` says that
+the process lives, and what works in it.
+
+\`\`\`ts no-run
+import { defineApp, metrics } from 'escapement'
+
+export default defineApp({ resources: [], plugins: [metrics({ port: 9464, host: '127.0.0.1' })] })
+\`\`\`
+
+One process serves one port; two on one machine need two. A port that cannot be had is told as \`plugin.failed\`, and
+everything else goes on. Where there is a server already, show there what \`metrics().text()\` answers. Whoever reaches the
+port reads the numbers: there are no passwords, so let only the network of Prometheus reach it.
+
+* What is of a **process** is known to that process alone: add it up over all of them. What is of the **house** is asked
+  of the database or the queue when somebody looks, at most every 3 s, and every process says the same: take the \`max\`.
+* A question that has no answer within 2 s leaves its metrics out, rather than showing old values.
+* Labels are names declared in code and words of this page, never ids and never messages. The effect of an attempt is the
+  name of its code, and runs that a machine has spawned count as their task. Past 1,000 label sets of one metric
+  (\`mostSeries\`), the rest is counted as \`other\`.
+* Beside these there are the metrics of the process and of Node that every \`prom-client\` shows: \`process_*\`, \`nodejs_*\`.
+
+[examples/monitoring](../examples/monitoring/README.md) has a dashboard and alert rules for them.`
+
+/** The page of a table of metrics. */
+export function metricsPage(metrics: Readonly<Record<string, Metric>>): string {
+  const rows = Object.entries(metrics).map(([name, { type, of, labels, help }]) => [
+    `\`${name}\``,
+    type,
+    of,
+    labels.map((label) => `\`${label}\``).join(', '),
+    help,
+  ])
+  const head = ['metric', 'type', 'of', 'labels', 'meaning']
+  return page('Metrics', METRICS_INTRO, [head, ...rows], 'plugins/metrics')
+}
+
 /** Names and payloads of the events declared in a text, in order, each payload on one line. */
 export function eventsIn(text: string): { name: string; payload: string }[] {
   const file = parse('lib/events.ts', text)
@@ -73,8 +111,8 @@ function payloadOf(type: ts.TypeNode, file: ts.SourceFile): string {
   return `{ ${members.join('; ')} }`
 }
 
-function page(title: string, intro: string, rows: readonly string[][]): string {
-  const origin = '<!-- Written by `npx tsx spec/support/documents.ts`; change the table in lib. -->'
+function page(title: string, intro: string, rows: readonly string[][], source = 'lib'): string {
+  const origin = `<!-- Written by \`npx tsx spec/support/documents.ts\`; change the table in ${source}. -->`
   return [`# ${title}`, '', origin, '', intro, '', ...table(rows), ''].join('\n')
 }
 

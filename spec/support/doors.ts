@@ -22,9 +22,17 @@ const VENDOR_DOORS: Readonly<Record<string, RegExp>> = {
   ioredis: /^lib\/redis\.ts$/,
   knex: /^lib\/database\.ts$/,
   pg: /^lib\/database\.ts$/,
-  xstate: /^(lib\/machine[\w-]*|lib\/effect|models\/steps|models\/life|models\/repeater)\.ts$/,
+  xstate:
+    /^(lib\/machine[\w-]*|lib\/effect|models\/steps|models\/life|models\/repeater|models\/climber|models\/alarm-machine)\.ts$/,
   '@electric-sql/pglite': /^lib\/embedded\.ts$/,
-  redlock: /^lib\/locks\/redis\.ts$/,
+  fastify: /^plugins\/metrics\/server\.ts$/,
+  'prom-client': /^plugins\/metrics\/meter\.ts$/,
+  pino: /^plugins\/log\.ts$/,
+  undici: /^plugins\/notifications\/http\.ts$/,
+  'ipaddr.js': /^plugins\/notifications\/guard\.ts$/,
+  standardwebhooks: /^plugins\/notifications\/webhook\.ts$/,
+  nodemailer: /^plugins\/notifications\/email\.ts$/,
+  mustache: /^plugins\/notifications\/template\.ts$/,
 }
 
 /** One door per vendor; types included. */

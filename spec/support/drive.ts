@@ -8,14 +8,18 @@ import { Joiner } from '../../models/joiner.ts'
 import { Library } from '../../models/library.ts'
 import { Lookout } from '../../models/lookout.ts'
 import type { TickParts } from '../../models/parts.ts'
+import { Quarantine } from '../../models/poison.ts'
 import { ResourceTicker } from '../../models/resource.ts'
-import type { FakeTime } from './time.ts'
+import type { Presence } from '../../models/roster.ts'
+import { FakeTime } from './time.ts'
 
 export interface DriverOptions {
   readonly app: App
   readonly time: FakeTime
   readonly owner?: string
   readonly quota?: { readonly steps: number; readonly ms: number }
+  /** A row of its own among those at work; none unless told. */
+  readonly presence?: Presence
 }
 
 export interface Driver {
@@ -37,8 +41,9 @@ export const endless = (): Lease => ({
   remainingMs: () => Number.POSITIVE_INFINITY,
 })
 
-export function drive({ app, time, owner = 'driver', quota }: DriverOptions): Driver {
-  const ticker = new ResourceTicker(tickParts(app, time, owner, quota))
+export function drive({ app, time, owner = 'driver', quota, presence }: DriverOptions): Driver {
+  const parts = tickParts(app, time, owner, quota)
+  const ticker = new ResourceTicker({ ...parts, ...(presence && { presence }) })
   const { database } = app.rooms
   const due = async (): Promise<string[]> => {
     const sql = `SELECT DISTINCT resource_id AS id FROM dues
@@ -72,6 +77,13 @@ export function drive({ app, time, owner = 'driver', quota }: DriverOptions): Dr
   }
 }
 
+/** Nobody else is at work. */
+export const ALONE: Presence = {
+  isJudge: true,
+  quarantine: new Quarantine(new FakeTime()),
+  release: async () => {},
+}
+
 function tickParts(app: App, time: FakeTime, owner: string, quota = { steps: 200, ms: 60_000 }) {
   const { store, events, registry, rooms } = app
   const { knex } = rooms.database
@@ -82,14 +94,15 @@ function tickParts(app: App, time: FakeTime, owner: string, quota = { steps: 200
   const requests = { time, sealer, actor: owner }
   const push = async () => {}
   const lookout = new Lookout({ knex, events, time, sealer })
-  const joiner = new Joiner({ database: rooms.database, time })
-  const desk = new Desk({ store, knex, requests, events, lookout, joiner, push })
+  const joiner = new Joiner({ database: rooms.database, time, alarms: store.alarms })
+  const desk = new Desk({ store, knex, requests, events, registry, lookout, joiner, push })
   const library = new Library({ knex, registry, sealer, desk })
   const children: TickParts['children'] = (...asked) => library.children(...asked)
   const offspring: TickParts['offspring'] = (...asked) => library.offspring(...asked)
   const lookMs = rooms.config.toldMs
   return {
     ...{ store, time, events, registry, sealer, requests, desk, push, owner, quota },
-    ...{ lookMs, children, offspring, soon: () => {} },
+    ...{ lookMs, children, offspring, soon: () => {}, presence: ALONE },
+    ...{ breakers: app.breakers, porter: store.porter },
   }
 }

@@ -16,7 +16,10 @@ import { within } from './wait.ts'
 export { type Driver, drive } from './drive.ts'
 
 export interface HouseOptions
-  extends Pick<AppOptions, 'resources' | 'plugins' | 'time' | 'events'> {
+  extends Pick<
+    AppOptions,
+    'resources' | 'plugins' | 'time' | 'events' | 'breakers' | 'alarms' | 'shares'
+  > {
   /** Embedded unless told. */
   readonly setting?: Setting
   /** Variables of the environment, on top of what a spec needs. */
@@ -113,7 +116,16 @@ function environmentOf(setting: Setting, schema: string, more: Environment = {})
 }
 
 async function open(
-  { resources, plugins = [], setting = 'embedded', time, events }: HouseOptions,
+  {
+    resources,
+    plugins = [],
+    breakers = {},
+    alarms = {},
+    shares = {},
+    setting = 'embedded',
+    time,
+    events,
+  }: HouseOptions,
   environment: Environment,
   migrate: boolean,
 ): Promise<App> {
@@ -121,6 +133,9 @@ async function open(
   const opening = App.open({
     resources,
     plugins,
+    breakers,
+    alarms,
+    shares,
     config: readConfig(environment),
     migrate,
     ...(time && { time }),

@@ -21,15 +21,25 @@ const QUESTIONS: Readonly<Record<string, string>> = {
     SELECT d.task_id FROM dues d JOIN tasks t ON t.id = d.task_id WHERE t.finished_at IS NOT NULL`,
   'running tasks with mail that nobody will look at': `
     SELECT DISTINCT t.id FROM tasks t JOIN dues d ON d.task_id = t.id JOIN events e ON e.task_id = t.id
-    WHERE t.status = 'running' AND e.consumed_at IS NULL AND d.due_at IS NULL`,
+    WHERE t.status = 'running' AND e.consumed_at IS NULL AND d.due_at IS NULL AND d.reason NOT LIKE 'held:%'`,
   'due entries no clock will look at': `
     SELECT task_id FROM dues WHERE due_at IS NOT NULL AND look_at IS NULL`,
   'histories with a hole': `
     SELECT t.id FROM tasks t JOIN transitions x ON x.task_id = t.id
-    GROUP BY t.id, t.step HAVING count(*) <> t.step + 1 OR max(x.step) <> t.step OR min(x.step) <> 0`,
+    GROUP BY t.id, t.step HAVING count(*) <> t.step + 1 - min(x.step) OR max(x.step) <> t.step`,
+  'due entries put off by a hold that is gone': `
+    SELECT task_id FROM dues WHERE reason LIKE 'held:%' AND due_at IS NULL AND NOT EXISTS (
+      SELECT 1 FROM holds WHERE scope = ANY(string_to_array(substr(reason, 6), ' ')))`,
   'resources without a lease row': `
     SELECT r.id FROM resources r LEFT JOIN leases l ON l.resource_id = r.id WHERE l.resource_id IS NULL`,
 }
+
+/** Where a history begins is said by whoever has removed what was before. */
+const BEGINNINGS = `
+  SELECT t.id FROM tasks t JOIN transitions x ON x.task_id = t.id`
+const ANEW = `${BEGINNINGS} GROUP BY t.id HAVING min(x.step) <> 0`
+const LATER = `${BEGINNINGS} LEFT JOIN retired_steps s ON s.task_id = t.id
+  GROUP BY t.id, s.first_step HAVING min(x.step) <> coalesce(s.first_step, 0)`
 
 /** What an app leaves open while it lives: looked for before it is closed, when its worker has stopped. */
 export async function left(app: App): Promise<string[]> {
@@ -54,6 +64,9 @@ export async function leaksIn(database: Database, redis: Redis | null): Promise<
     const { rows } = await database.query(sql)
     if (rows.length > 0) leaks.push(`${rows.length} ${what}`)
   }
+  const kept = await database.query(`SELECT to_regclass('retired_steps') IS NULL AS "isWhole"`)
+  const headless = await database.query(kept.rows[0].isWhole ? ANEW : LATER)
+  if (headless.rows.length > 0) leaks.push(`${headless.rows.length} histories without a beginning`)
   const tickets = redis ? await inRedis(redis, database.schema) : await inPostgres(database)
   if (tickets > 0) leaks.push(`${tickets} tickets in hand`)
   const locks = (await redis?.keys(`${database.schema}:lock:*`)) ?? []

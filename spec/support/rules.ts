@@ -28,11 +28,12 @@ export const honestSpecs: Rule = eachFile(['spec'], (file, path) =>
 
 // ---- shape -----------------------------------------------------------------------------------
 
-/** Every file of the house opens with a comment: its promise. */
+/** Every file of the house and of the bench opens with a comment: its promise. */
 export const openingComments: Rule = (sources) =>
   sources
     .filter(
-      ({ path }) => HOUSE.includes(floorOf(path)) && /\.([cm]?[jt]sx?|sql|lua|css)$/.test(path),
+      ({ path }) =>
+        [...HOUSE, 'bench'].includes(floorOf(path)) && /\.([cm]?[jt]sx?|sql|lua|css)$/.test(path),
     )
     .filter(({ text }) => !/^(#!.*\n)?\s*(\/\/|\/\*|--)/.test(text))
     .map(({ path }) => ({ path, line: 1, what: 'does not open with a comment' }))
@@ -70,7 +71,7 @@ export const functionSizes: Rule = eachFile(CODE, (file) =>
 
 /** Every folder has a README that names each file and folder in it. */
 export const readmes: Rule = (sources) => {
-  const floors = [...HOUSE, 'spec', 'docs', 'examples']
+  const floors = [...HOUSE, 'spec', 'docs', 'examples', 'bench']
   const ours = sources.filter(({ path }) => path.includes('/') && floors.includes(floorOf(path)))
   const textOf = new Map(ours.map(({ path, text }) => [path, text]))
   const folders = foldersOf(ours.map(({ path }) => path))

@@ -35,7 +35,9 @@ export interface PrivateServer {
   readonly pid: number
   /** Sends a signal and resolves when the process has ended. */
   kill(signal?: NodeJS.Signals): Promise<void>
-  /** Starts again after `kill`: same port, same data. */
+  /** SIGKILL, to it and to every process it has started. */
+  crash(): Promise<void>
+  /** Starts again after `kill` or `crash`: same port, same data. */
   restart(): Promise<void>
   /** Ends the process and removes the data. */
   stop(): Promise<void>
@@ -50,6 +52,8 @@ interface Recipe {
   readonly owner: Owner | null
   /** How the server is asked to end at once without being killed. */
   readonly quit: NodeJS.Signals
+  /** Variables on top of the few it inherits. */
+  readonly environment?: Readonly<Record<string, string>>
   ready(): Promise<boolean>
 }
 
@@ -70,8 +74,12 @@ export const hasRedis = (): boolean => folderOf('redis-server') !== null
  * Starts a PostgreSQL of our own on a free port: superuser `postgres`, database `postgres`.
  * PostgreSQL refuses to run as root, so under root it is started as the user `postgres`.
  * @param more settings on top of its defaults, as `name=value`
+ * @param environment variables on top of the few it inherits
  */
-export async function startPrivatePostgres(more: readonly string[] = []): Promise<PrivateServer> {
+export async function startPrivatePostgres(
+  more: readonly string[] = [],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<PrivateServer> {
   const binaries = postgresFolder()
   if (binaries === null)
     throw new Error('There is no postgres on this machine: install postgresql.')
@@ -87,7 +95,8 @@ export async function startPrivatePostgres(more: readonly string[] = []): Promis
   const command = join(binaries, 'postgres')
   const all = ['-D', data, '-p', String(port), ...args]
   const ready = () => answersSql(url)
-  return serve({ what: 'postgres', url, folder, command, args: all, owner, quit: 'SIGINT', ready })
+  const server = { what: 'postgres', url, folder, command, args: all, owner, environment, ready }
+  return serve({ ...server, quit: 'SIGINT' })
 }
 
 /** Starts a Redis of our own on a free port; it saves nothing to disk. */
@@ -144,6 +153,12 @@ async function serve(recipe: Recipe): Promise<PrivateServer> {
       return child.pid!
     },
     kill: (signal = 'SIGKILL') => end(signal),
+    crash: async () => {
+      const begotten = await childrenOf(child.pid!)
+      child.kill('SIGKILL')
+      for (const pid of begotten) killed(pid)
+      await end('SIGKILL')
+    },
     restart: async () => {
       child = await launch(recipe)
     },
@@ -183,11 +198,11 @@ async function launch(recipe: Recipe): Promise<ChildProcess> {
   return child
 }
 
-function execute({ command, args, folder, owner }: Recipe): ChildProcess {
+function execute({ command, args, folder, owner, environment }: Recipe): ChildProcess {
   const child = spawn(command, args, {
     cwd: folder,
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { PATH: process.env.PATH, LC_ALL: 'C' },
+    env: { PATH: process.env.PATH, LC_ALL: 'C', ...environment },
     ...owner,
   })
   // A server we started must not keep a finished process alive: `exit` above takes it down.
@@ -195,6 +210,20 @@ function execute({ command, args, folder, owner }: Recipe): ChildProcess {
   child.unref()
   ;(child.stderr as unknown as { unref(): void }).unref()
   return child
+}
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'ppid=,pid='])
+  const pairs = stdout.split('\n').map((line) => line.trim().split(/\s+/).map(Number))
+  return pairs.flatMap(([parent, child]) => (parent === pid && child ? [child] : []))
+}
+
+function killed(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself.
+  }
 }
 
 const running = (child: ChildProcess) => child.exitCode === null && child.signalCode === null

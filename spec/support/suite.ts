@@ -2,8 +2,8 @@
 // Promise: tests run in an order drawn from a printed seed; a hung test fails by its name; a suite
 // that was never run fails; a process kept alive after its last test fails as a leak. There is no
 // `only` and no `skip`.
-import { relative } from 'node:path'
 import type * as uvu from 'uvu'
+import { sourceOf } from './compiled.ts'
 import { LEAKED, REPORT } from './report.ts'
 import { freshSeed, shuffled } from './shuffle.ts'
 import { within } from './wait.ts'
@@ -41,7 +41,7 @@ const DEADLINE_MS = 30_000
 const HOOK_DEADLINE_MS = 60_000
 const GRACE_MS = Number(process.env.SPEC_GRACE_MS ?? 3_000)
 const seed = Number(process.env.SPEC_SEED ?? freshSeed())
-const file = relative(process.cwd(), process.argv[1] ?? '')
+const file = sourceOf(process.argv[1] ?? '')
 
 // uvu starts by itself unless it is told that somebody else will; we do, to count and to report.
 const queue: Array<() => ReturnType<Run>> = []

@@ -3,7 +3,8 @@
 // down after each. The task is taken up by another process's rooms for every single event.
 import { type AnyStateMachine, createActor, SimulatedClock } from 'xstate'
 import type { MachineEvent, Rest } from '../../lib/rest.ts'
-import { type ResourceClass, taskOf } from '../../models/handle.ts'
+import { taskOf } from '../../models/dress.ts'
+import type { ResourceClass } from '../../models/handle.ts'
 import { fromSnapshot } from '../../models/memory.ts'
 import { type Driver, drive } from './drive.ts'
 import type { Stage } from './stage.ts'
