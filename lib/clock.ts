@@ -5,6 +5,7 @@ import type { Due, Queue } from './contract.ts'
 import { asError } from './errors.ts'
 import type { Events } from './events.ts'
 import type { Time } from './time.ts'
+import { BRIM } from './turnstile.ts'
 
 export interface ClockOptions {
   readonly due: Due
@@ -13,7 +14,7 @@ export interface ClockOptions {
   readonly events: Events
   /** The longest wait between two looks. */
   readonly beatMs: number
-  /** The most tickets of one look, and the most that may wait in the queue. */
+  /** The most tickets of one look, and the most that may wait in the queue; beyond those only what is on time is pushed. */
   readonly most: { readonly tickets: number; readonly waiting: number }
   /** Called before each look; follows the database's clock. */
   readonly onBeat?: () => Promise<void>
@@ -49,9 +50,10 @@ export class Clock {
   async beat(): Promise<number> {
     const { due, queue, time, events, beatMs, most, onBeat } = this.#options
     await onBeat?.()
-    const room = most.waiting - (await queue.depth())
-    const isFull = room <= 0
-    if (room <= -most.waiting) return beatMs
+    const depth = await queue.depth()
+    if (depth >= BRIM * most.waiting) return beatMs
+    const room = Math.max(0, most.waiting - depth)
+    const isFull = room === 0
     const { tickets, nextAt, lateMs } = await due.due(Math.min(room, most.tickets), isFull)
     if (tickets.length > 0) await queue.push(tickets)
     events.emit('clock.beat', { tickets: tickets.length, lateMs })

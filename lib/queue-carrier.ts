@@ -7,9 +7,9 @@ import { within } from './within.ts'
 /** How long an answer is waited for when closing. */
 const PATIENCE_MS = 5_000
 /** So many messages in each place are looked at to tell how much the others hold. */
-const LOOKED_AT = 4
+const LOOKED_AT = 3
 /** In so many places, spread evenly over what waits. */
-const LOOKS = 5
+const LOOKS = 12
 const JOB = 'tick'
 /** BullMQ tells its own events to a stream that nobody reads here. */
 const KEPT_EVENTS = 100

@@ -1,7 +1,7 @@
 // The turnstile: how many tickets may go straight to the queue, beside what the clock brings.
 // Promise: while the queue is full a few each second pass, to its front, so that what is started beside a backlog begins
 // before that is over; all others are left to the clock, which brings them in their turn. The queue is asked how full it
-// is once in a while, never for each ticket.
+// is once in a while, never for each ticket. When it brims over, nothing passes.
 import type { Queue, Ticket } from './contract.ts'
 import type { Time } from './time.ts'
 
@@ -16,6 +16,8 @@ export interface TurnstileOptions {
 
 /** Tickets that may wait before whoever brings more holds back. */
 export const MOST_WAITING = 5_000
+/** A queue so many times as full as it should be takes nothing any more: how full it is, is an estimate. */
+export const BRIM = 4
 /** So many pass on one answer: processes that ask at once overshoot by no more than this each. */
 const GRANT = 500
 /** What is begun beside a backlog at once, by each process: too few to hold the backlog up. */
@@ -28,6 +30,7 @@ export class Turnstile {
   #room = 0
   #askedAt = Number.NEGATIVE_INFINITY
   #asking: Promise<boolean> | null = null
+  #isBrimming = false
   #guests = 0
   #guestsSince = Number.NEGATIVE_INFINITY
 
@@ -53,7 +56,7 @@ export class Turnstile {
 
   /** How many of so many may pass although it is full. */
   #welcome(count: number): number {
-    if (count === 0) return 0
+    if (count === 0 || this.#isBrimming) return 0
     const { time, guests = GUESTS } = this.#options
     const now = time.monotonic()
     if (now - this.#guestsSince >= 1_000) {
@@ -76,7 +79,9 @@ export class Turnstile {
   async #look(): Promise<boolean> {
     const { queue, time, most = MOST_WAITING } = this.#options
     if (this.#isTooSoon(time.monotonic())) return false
-    this.#room = Math.min(GRANT, Math.max(0, most - (await queue.depth())))
+    const depth = await queue.depth()
+    this.#isBrimming = depth >= BRIM * most
+    this.#room = Math.min(GRANT, Math.max(0, most - depth))
     this.#askedAt = this.#room === 0 ? time.monotonic() : Number.NEGATIVE_INFINITY
     return this.#room > 0
   }

@@ -23,6 +23,7 @@ for (const [name, figure] of Object.entries(figures)) console.log(`${name}: ${te
 console.log(`deliveries: ${deliveries.length}, of ${deliveries.join(', ')} notices`)
 const isWell =
   figures.odd === 0 &&
+  figures.failedBeats === 0 &&
   figures.notices === panics &&
   figures.mostOften === 1 &&
   deliveries.length <= panics / MOST + 5

@@ -27,6 +27,7 @@ test(`of ${panics}`, { deadlineMs: 150_000 }, async () => {
     figures.leastSteps >= 2,
     `every healthy resource took a step on time before the storm was over: ${figures.leastSteps}`,
   )
+  assert.is(figures.failedBeats, 0)
   assert.ok(deepest <= panics + HEALTHY + ROOM, `${deepest} tickets waited`)
 })
 

@@ -39,6 +39,7 @@ export interface Figures {
   readonly tickets: number
   readonly deepest: number
   readonly beats: number
+  readonly failedBeats: number
   /** Notices in each delivery that was answered, and how often each notice was told: the most. */
   readonly deliveries: readonly number[]
   readonly notices: number
@@ -150,6 +151,7 @@ class Watch {
   #endedAt = 0
   #leastSteps = 0
   #beats = 0
+  #failedBeats = 0
   #backlogLateMs = 0
   #deepest = 0
 
@@ -159,6 +161,9 @@ class Watch {
     const { events } = house.app
     events.on('task.stepped', (step) => this.#stepped(step))
     events.on('clock.beat', ({ lateMs }) => this.#beat(lateMs))
+    events.on('clock.failed', () => {
+      this.#failedBeats += 1
+    })
     events.on('task.panicked', () => this.#panic())
   }
 
@@ -178,6 +183,7 @@ class Watch {
       backlogLateMs: this.#backlogLateMs,
       deepest: this.#deepest,
       beats: this.#beats,
+      failedBeats: this.#failedBeats,
       rssMb: { before: this.#rssBefore, after: rssMb() },
     }
   }

@@ -18,10 +18,10 @@ function ticking(more: Partial<ClockOptions> = {}) {
   events.on('*', (_, name) => told.push(name))
   const world = { due: [] as string[], inMs: null as number | null, depth: 0 }
   const due = async (limit: number, isFull = false) => {
+    // Neither would a database.
+    if (limit < 0) throw new RangeError('LIMIT must not be negative')
     asked.push(isFull ? -1 : limit)
-    const tickets: Ticket[] = world.due
-      .splice(0, Math.max(0, limit))
-      .map((resourceId) => ({ resourceId }))
+    const tickets: Ticket[] = world.due.splice(0, limit).map((resourceId) => ({ resourceId }))
     const nextAt = world.inMs === null ? null : time.now() + world.inMs
     return { tickets, nextAt, lateMs: 0 }
   }
@@ -49,9 +49,12 @@ test('pushes what is due, as much as there is room for', async () => {
   world.inMs = 5
   assert.is(await clock.beat(), BEAT_MS)
   assert.equal(asked, [3, 1, -1], 'a full queue is given only what is on time, once a beat')
-  world.depth = 20
+  world.depth = 39
   assert.is(await clock.beat(), BEAT_MS)
-  assert.is(asked.length, 3, 'a queue twice as full as it may be is given nothing')
+  assert.is(asked.length, 4)
+  world.depth = 40
+  assert.is(await clock.beat(), BEAT_MS)
+  assert.is(asked.length, 4, 'a queue four times as full as it may be is given nothing')
 })
 
 test('looks again when the next is due, at the latest after a beat', async () => {

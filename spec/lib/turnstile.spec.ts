@@ -48,6 +48,12 @@ test('a few each second pass to the front while it is full', async () => {
   await time.advance(1_000)
   assert.is(await push(5), 2)
   assert.is(world.urgent, 6)
+  world.depth = 40
+  await time.advance(1_000)
+  assert.is(await push(5), 5, 'nobody while it brims over')
+  world.depth = 39
+  await time.advance(1_000)
+  assert.is(await push(5), 2)
 })
 
 test('a storm side by side fills the queue and no more, and asks seldom', async () => {
