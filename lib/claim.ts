@@ -1,6 +1,6 @@
 // A claim: a resource under its fence, with everything in it that is due, as one statement sees it.
 // Promise: rings and mail are read in one snapshot, so mail not seen here has a ring not counted here.
-import type { Runner } from './database.ts'
+import type { Runner, Sequence } from './database.ts'
 import type { Hold } from './hold.ts'
 import { prepared } from './prepared.ts'
 import { type Death, diedBefore, strike } from './strike.ts'
@@ -79,21 +79,28 @@ export interface Claimant {
 
 /** Raises the fences of resources and reads them; null for one there is none of. */
 export async function claim(
-  runner: Runner,
+  runner: Sequence,
   asked: readonly Claimant[],
   nowMs: number,
 ): Promise<(Claim | null)[]> {
   // Two claims of one resource are two fences: the later one is raised after the earlier.
   const owners = new Map(asked.map(({ resourceId, owner }) => [resourceId, owner]))
   if (owners.size < asked.length) return oneByOne(asked, (one) => claim(runner, [one], nowMs))
-  const { rows } = await runner.query(RAISE, [[...owners.keys()], [...owners.values()], nowMs])
+  const ids = [...owners.keys()]
+  const [raised, seen] = await runner.inTurn([
+    [RAISE, [ids, [...owners.values()], nowMs]],
+    [LOOK, [ids, nowMs]],
+  ])
+  const rows = raised?.rows ?? []
   const judges = new Set(asked.filter(({ isJudge }) => isJudge).map((one) => one.resourceId))
   const deaths = rows.filter(({ died, resource_id }) => died !== null && judges.has(resource_id))
   if (deaths.length > 0) await strike(runner, deaths.map(deathOf), nowMs)
   const fences = new Map<string, number>(rows.map(({ resource_id, fence }) => [resource_id, fence]))
   const held = asked.map(({ resourceId }) => ({ resourceId, fence: fences.get(resourceId) ?? 0 }))
   const used = new Map(rows.map((row) => [row.resource_id, usageOf(row)]))
-  const claims = await look(runner, held, nowMs)
+  // What was struck is read again, with its strikes.
+  const claims =
+    deaths.length > 0 ? await look(runner, held, nowMs) : claimsOf(held, seen?.rows ?? [], nowMs)
   return claims.map((one) => one && { ...one, used: used.get(one.resourceId) ?? null })
 }
 
@@ -126,7 +133,15 @@ export async function look(
 ): Promise<(Claim | null)[]> {
   const ids = [...new Set(asked.map(({ resourceId }) => resourceId))]
   const { rows } = await runner.query(LOOK, [ids, nowMs])
-  const found = new Map<string, any[]>(ids.map((id) => [id, []]))
+  return claimsOf(asked, rows, nowMs)
+}
+
+function claimsOf(
+  asked: readonly { resourceId: string; fence: number }[],
+  rows: readonly any[],
+  nowMs: number,
+): (Claim | null)[] {
+  const found = new Map<string, any[]>(asked.map(({ resourceId }) => [resourceId, []]))
   for (const row of rows) found.get(row.resource_id)?.push(row)
   return asked.map(({ resourceId, fence }) =>
     claimOf({ resourceId, fence, claimedAt: nowMs }, found.get(resourceId)),

@@ -20,7 +20,8 @@ export interface Lease {
 
 /** What a tick answers. One switch, in the worker, decides what follows. */
 export type Verdict =
-  | { readonly kind: 'done' }
+  /** Settled: nothing of it is due at once, as far as this tick knows; what came since asked for the lease. */
+  | { readonly kind: 'done'; readonly isSettled?: boolean }
   | { readonly kind: 'again' }
   /** The whole queue is held: nobody needs to come back before the clock does. */
   | { readonly kind: 'held' }
@@ -81,6 +82,6 @@ export interface Lock {
 export interface Hold {
   /** Prolongs to `ttlMs` from now; false when it was already lost. */
   extend(ttlMs: number): Promise<boolean>
-  /** Gives the key back if it is still ours; harmless otherwise. */
-  release(): Promise<void>
+  /** Gives the key back if it is still ours; harmless otherwise. False when surely nobody asked for it meanwhile. */
+  release(): Promise<boolean>
 }

@@ -5,18 +5,13 @@ import knexFactory, { type Knex } from 'knex'
 import pg from 'pg'
 import { CommitUnknown, isServerSaid, isUnreachable, reasonOf } from './answer.ts'
 import { asError, fault } from './errors.ts'
+import { within } from './foreign.ts'
 import { asked } from './prepared.ts'
+import type { Runner, Sequence, Statement } from './runner.ts'
 import type { Time } from './time.ts'
 
 export type { Knex } from 'knex'
-
-/** Something statements can be sent to: the pool, or one transaction. */
-export interface Runner {
-  query(
-    text: string,
-    params?: readonly unknown[],
-  ): Promise<{ rows: any[]; rowCount: number | null }>
-}
+export type { Runner, Sequence } from './runner.ts'
 
 /** What `lib/embedded.ts` offers: a fresh wire to the database inside this process. */
 export interface Wire {
@@ -61,7 +56,7 @@ const types = {
   },
 }
 
-export class Database implements Runner {
+export class Database implements Sequence {
   readonly knex: Knex
   readonly schema: string
   readonly #pool: pg.Pool
@@ -149,6 +144,30 @@ export class Database implements Runner {
     }
   }
 
+  /**
+   * Statements sent together over one connection, each a transaction by itself that sees what those before it did.
+   * @throws what the first that failed has said; the others were carried out all the same, or their answers are lost
+   */
+  async inTurn(statements: readonly Statement[]): Promise<{ rows: any[] }[]> {
+    const client = await this.#pool.connect().catch((thrown) => {
+      throw this.#explain(thrown)
+    })
+    let failed: Error | undefined
+    try {
+      // All have answered before the connection is anybody else's.
+      const answers = await Promise.allSettled(
+        statements.map(([text, params]) => client.query(asked(text, params))),
+      )
+      return answers.map((answer) => {
+        if (answer.status === 'fulfilled') return answer.value
+        failed = asError(answer.reason)
+        throw this.#explain(failed)
+      })
+    } finally {
+      client.release(failed)
+    }
+  }
+
   /** A pool of its own for a library that keeps tables in `schema`. Closed with the database. */
   pool(schema: string, size: number): pg.Pool {
     const pool = this.#makePool(schema, size)
@@ -160,22 +179,8 @@ export class Database implements Runner {
    * Does work of ours in a transaction of somebody else's, which may look for its tables elsewhere.
    * @throws TRANSACTION_FOREIGN when it is none, or one of another database
    */
-  async within<T>(trx: Runner, work: (runner: Runner) => Promise<T>): Promise<T> {
-    const foreign = (reason: string) => fault('TRANSACTION_FOREIGN', { reason })
-    if (typeof trx?.query !== 'function') throw foreign('it has no query(text, params)')
-    const { rows } = await trx.query(
-      `SELECT current_setting('search_path') AS path, set_config('search_path', $1, true) AS ours,
-         to_regclass($2) IS NOT NULL AS there`,
-      [`"${this.schema}"`, `"${this.schema}".tasks`],
-    )
-    const [{ path, ours, there }] = rows
-    if (!there) throw foreign(`its database has no schema "${this.schema}" of this app`)
-    await trx.query(`SELECT set_config('escapement.joined', 'on', true)`)
-    const joined = await trx.query(`SELECT current_setting('escapement.joined', true) AS joined`)
-    if (joined.rows[0].joined !== 'on' || !ours) throw foreign('no transaction is open in it')
-    const value = await work(trx)
-    await trx.query(`SELECT set_config('search_path', $1, true)`, [path])
-    return value
+  within<T>(trx: Runner, work: (runner: Runner) => Promise<T>): Promise<T> {
+    return within(trx, this.schema, work)
   }
 
   /** Brings the schema up to date. Safe to call from any number of starters at once. */
@@ -242,7 +247,10 @@ export class Database implements Runner {
   }
 
   #makePool(schema: string, max: number, more = ''): pg.Pool {
-    const pool = new pg.Pool({ ...this.#connection(schema, more), max, types } as pg.PoolConfig)
+    const pool = new pg.Pool({
+      ...{ ...this.#connection(schema, more), max, types },
+      ...(more === TICKING && { pipeline: true }),
+    } as pg.PoolConfig)
     // An idle client that loses its server says so here; the next query gets a new one.
     pool.on('error', () => {})
     // One dismissed in the packet that made it ready says so before whoever asked for it can listen.

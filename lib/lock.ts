@@ -37,13 +37,14 @@ export class Keeper {
    * Does the work if the key is free, and gives the key back. Tries once.
    * @param key what is held: the id of a resource
    * @param work should stop when the signal of its lease aborts
-   * @returns held: false when somebody else has the key; the work was not begun
+   * @returns held: false when somebody else has the key; the work was not begun. isWanted: false when surely nobody
+   *   asked for it meanwhile
    * @throws what the work throws, or the lock when it cannot be asked
    */
   async hold<T>(
     key: string,
     work: (lease: KeptLease) => Promise<T>,
-  ): Promise<{ held: true; value: T } | { held: false }> {
+  ): Promise<{ held: true; value: T; isWanted: boolean } | { held: false }> {
     const { lock, time, ttlMs, events } = this.#options
     const askedAt = time.monotonic()
     const hold = await lock.acquire(key, ttlMs).catch((thrown) => {
@@ -54,24 +55,31 @@ export class Keeper {
     const lease = new KeptLease(time, key, hold, onLost)
     lease.trustUntil(askedAt + ttlMs * TRUSTED)
     this.#renewer.watch(lease)
+    let isWanted: boolean
+    let answer: { held: true; value: T } | { held: false }
     try {
-      return lease.remainingMs() > 0 ? { held: true, value: await work(lease) } : { held: false }
+      answer = lease.remainingMs() > 0 ? { held: true, value: await work(lease) } : { held: false }
     } finally {
       lease.end()
       this.#renewer.forget(lease)
-      await this.#release(lease)
+      isWanted = await this.#release(lease)
     }
+    return answer.held ? { ...answer, isWanted } : answer
   }
 
-  /** Resolves when the key is given back, or when that takes too long. */
-  async #release({ key, hold }: KeptLease): Promise<void> {
+  /** Resolves when the key is given back, or when that takes too long. @returns false when nobody asked for it */
+  async #release({ key, hold }: KeptLease): Promise<boolean> {
     let stop = () => {}
     const late = new Promise<never>((_, reject) => {
       const error = () => new Error(`the lock was not given back within ${RELEASE_MS} ms`)
       stop = this.#options.time.after(RELEASE_MS, () => reject(error()))
     })
-    await Promise.race([hold.release(), late]).catch((thrown) => this.#failed(key, thrown))
+    const isWanted = await Promise.race([hold.release(), late]).catch((thrown) => {
+      this.#failed(key, thrown)
+      return true
+    })
     stop()
+    return isWanted
   }
 
   #failed(key: string, thrown: unknown): Error {

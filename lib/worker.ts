@@ -21,6 +21,14 @@ export interface WorkerOptions {
   readonly graceMs: number
 }
 
+/** How a ticket fared, and whether somebody may have come for its resource meanwhile. */
+interface Attempt {
+  readonly verdict: Verdict | 'busy'
+  readonly isWanted: boolean
+}
+
+const BUSY: Attempt = { verdict: 'busy', isWanted: false }
+
 export class Worker {
   readonly #options: WorkerOptions
   readonly #leases = new Set<KeptLease>()
@@ -55,8 +63,8 @@ export class Worker {
   /** Works one ticket to its end. Never rejects. */
   async work(ticket: Ticket): Promise<void> {
     this.#inHand += 1
-    const verdict = await this.#attempt(ticket)
-    await this.#settle(ticket, verdict).catch((thrown) => {
+    const { verdict, isWanted } = await this.#attempt(ticket)
+    await this.#settle(ticket, verdict, isWanted).catch((thrown) => {
       this.#options.events.emit('tick.failed', {
         resourceId: ticket.resourceId,
         error: asError(thrown),
@@ -65,20 +73,20 @@ export class Worker {
     this.#inHand -= 1
   }
 
-  async #attempt({ resourceId }: Ticket): Promise<Verdict | 'busy'> {
+  async #attempt({ resourceId }: Ticket): Promise<Attempt> {
     const { keeper, ticker } = this.#options
     // Ticked in this very process: the round that runs looks again, and nobody needs to wait.
-    if (ticker.nudge(resourceId)) return 'busy'
+    if (ticker.nudge(resourceId)) return BUSY
     try {
       const answer = await keeper.hold(resourceId, (lease) => this.#tick(resourceId, lease))
-      return answer.held ? answer.value : 'busy'
+      return answer.held ? { verdict: answer.value, isWanted: answer.isWanted } : BUSY
     } catch (thrown) {
-      return { kind: 'failed', error: asError(thrown) }
+      return { verdict: { kind: 'failed', error: asError(thrown) }, isWanted: false }
     }
   }
 
   /** What follows from each outcome; nobody else pushes, retries or drops. */
-  async #settle(ticket: Ticket, verdict: Verdict | 'busy'): Promise<void> {
+  async #settle(ticket: Ticket, verdict: Verdict | 'busy', isWanted: boolean): Promise<void> {
     const { events, ticker, queue } = this.#options
     const { resourceId } = ticket
     // Whoever holds the resource asks, once it gave it back, whether more came due meanwhile.
@@ -87,7 +95,9 @@ export class Worker {
       case 'again':
         return queue.push([ticket])
       case 'done':
-        if (await ticker.dueNow(resourceId)) await queue.push([ticket])
+        // What came meanwhile found the resource held, and said so: else there is nothing to ask for.
+        if ((isWanted || !verdict.isSettled) && (await ticker.dueNow(resourceId)))
+          await queue.push([ticket])
         return
       case 'held':
         return

@@ -27,9 +27,11 @@ export class ResourceTicker implements Ticker {
     events.emit('tick.started', { resourceId, kind: round.kind.name })
     try {
       const verdict = await this.#run(round, claim)
+      // A nudge that came while the round was ending has been answered with "busy".
+      const isSettled = verdict.kind === 'done' && verdict.isSettled === true && !round.nudged
       const elapsedMs = Math.round(time.monotonic() - startedAt)
       events.emit('tick.done', { resourceId, kind: round.kind.name, steps: round.steps, elapsedMs })
-      return verdict
+      return verdict.kind === 'done' ? { kind: 'done', isSettled } : verdict
     } finally {
       this.#rounds.delete(resourceId)
     }
@@ -67,9 +69,9 @@ export class ResourceTicker implements Ticker {
       }
     }
     stopLooking()
-    const kind = await turns.end()
+    const verdict = await turns.end()
     if (turns.trouble) throw turns.trouble
-    return { kind }
+    return verdict
   }
 
   /** A nudge goes to this process only; what another one committed is seen by looking now and then. */

@@ -26,6 +26,8 @@ export class Turns implements Order {
   #first: Claim | null = null
   #limiter: Limiter | null = null
   readonly #turns = new Map<string, Turn>()
+  /** Was there more than one look takes? */
+  #isMore = false
   /** Tasks whose turn was ending when news came for them. */
   readonly #missed = new Set<string>()
 
@@ -45,6 +47,7 @@ export class Turns implements Order {
   /** Gives each due task a turn, or its turn the news. */
   async admit({ tasks, ...claim }: Claim): Promise<void> {
     const isFirst = this.#first === null
+    this.#isMore ||= tasks.length >= MOST_TASKS
     this.#first ??= { ...claim, tasks }
     const isKnown = ({ task }: StoredTask) => this.#round.kind.has(rootOf(task))
     // Children begin in the order they were spawned, whichever process comes to them.
@@ -147,14 +150,16 @@ export class Turns implements Order {
   }
 
   /** What is left undone was not left by a death: that is told, should this process die of something else later. */
-  async end(): Promise<'held' | 'again' | 'done'> {
+  async end(): Promise<Verdict> {
     await this.#limiter?.close()
     const isUsedUp = await this.#account()
     const { lost, spent, resourceId, parts, barrier } = this.#round
     const { fence = 0, tasks = [] } = this.#first ?? {}
     if (lost || spent || barrier.isQueueHeld || this.trouble || tasks.length >= MOST_TASKS)
       await parts.presence.release(resourceId, fence)
-    return barrier.isQueueHeld ? 'held' : spent && !isUsedUp ? 'again' : 'done'
+    if (barrier.isQueueHeld) return { kind: 'held' }
+    if (spent && !isUsedUp) return { kind: 'again' }
+    return { kind: 'done', isSettled: !lost && !spent && !this.#isMore }
   }
 
   /** What a used up resource has due waits for the end of the period. @returns does it? */

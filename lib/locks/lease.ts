@@ -1,7 +1,8 @@
 // A lock in Postgres: a row with a token and a time, the same statements on PGlite.
 // Promise: the database's clock alone decides what has expired; a process that dies leaves a row
 // that the next taker overwrites. Session advisory locks would not do: PGlite has one session.
-// What is asked during one trip goes together in the next, rows always locked in the order of their keys.
+// What is asked during one trip goes together in the next, rows always locked in the order of their keys. Who asks for a
+// key that is held leaves a mark in its row.
 import { Coalescer } from '../coalescer.ts'
 import type { Hold, Lock } from '../contract.ts'
 import { newToken } from '../id.ts'
@@ -15,11 +16,13 @@ const ASKED = 'unnest($1::text[], $2::uuid[], $3::float8[]) AS asked (key, token
 const EXPIRY = "clock_timestamp() + asked.ttl * interval '1 millisecond'"
 
 const ACQUIRE = `
-  INSERT INTO locks (key, token, expires_at)
+  INSERT INTO locks AS held (key, token, expires_at)
   SELECT asked.key, asked.token, ${EXPIRY} FROM ${ASKED} ORDER BY asked.key
-  ON CONFLICT (key) DO UPDATE SET token = excluded.token, expires_at = excluded.expires_at
-  WHERE locks.expires_at < clock_timestamp()
-  RETURNING token`
+  ON CONFLICT (key) DO UPDATE SET
+    is_wanted = held.expires_at >= clock_timestamp(),
+    token = CASE WHEN held.expires_at < clock_timestamp() THEN excluded.token ELSE held.token END,
+    expires_at = CASE WHEN held.expires_at < clock_timestamp() THEN excluded.expires_at ELSE held.expires_at END
+  RETURNING token, NOT is_wanted AS is_yes`
 
 /** The rows that are still the askers', held in order until the statement is over. */
 const OURS = `
@@ -31,12 +34,13 @@ const OURS = `
 const EXTEND = `${OURS}
   UPDATE locks SET expires_at = ${EXPIRY} FROM ours AS asked
   WHERE locks.key = asked.key AND locks.token = asked.token AND expires_at >= clock_timestamp()
-  RETURNING locks.token`
+  RETURNING locks.token, true AS is_yes`
 
+/** Says whether nobody has asked for the key. */
 const RELEASE = `${OURS}
   DELETE FROM locks USING ours AS asked
   WHERE locks.key = asked.key AND locks.token = asked.token
-  RETURNING locks.token`
+  RETURNING locks.token, NOT is_wanted AS is_yes`
 
 /** The most keys of one trip. */
 const MOST_KEYS = 200
@@ -51,7 +55,7 @@ interface Asked {
 
 type Verb = Coalescer<Asked, boolean>
 
-/** Over the table `locks (key text primary key, token uuid, expires_at timestamptz)`. */
+/** Over the table `locks (key text primary key, token uuid, expires_at timestamptz, is_wanted boolean)`. */
 export class LeaseLock implements Lock {
   readonly #acquire: Verb
   readonly #extend: Verb
@@ -69,7 +73,7 @@ export class LeaseLock implements Lock {
     if (!(await this.#acquire.ask(asked))) return null
     return {
       extend: (ttlMs) => this.#extend.ask({ ...asked, ttlMs }),
-      release: async () => void (await this.#release.ask(asked)),
+      release: async () => !(await this.#release.ask(asked)),
     }
   }
 
@@ -95,7 +99,8 @@ function verbOf(
         chosen.map(({ token }) => token),
         chosen.map(({ ttlMs }) => ttlMs),
       ])
-      const yes = new Set((rows as { token: string }[]).map(({ token }) => token))
+      const told = rows as { token: string; is_yes: boolean }[]
+      const yes = new Set(told.filter(({ is_yes: isYes }) => isYes).map(({ token }) => token))
       return many.map(({ token }) => yes.has(token))
     },
     most: MOST_KEYS,

@@ -2,7 +2,7 @@
 // those of redlock, so that each keeps the other out.
 // Promise: null means somebody else holds it, an error means Redis could not be asked, and a hold
 // that took most of its own time to get is not handed out. What is asked during one trip goes together
-// in the next; a key is nobody's business but its own.
+// in the next; a key is nobody's business but its own. Who asks for one that is held leaves a mark beside it.
 import { Coalescer } from '../coalescer.ts'
 import type { Hold, Lock } from '../contract.ts'
 import { asError } from '../errors.ts'
@@ -16,7 +16,9 @@ const ACQUIRE = `
   for i, key in ipairs(KEYS) do
     local token = ARGV[2 * i - 1]
     local got = redis.call('set', key, token, 'NX', 'PX', ARGV[2 * i])
-    answers[i] = (got or redis.pcall('get', key) == token) and 1 or 0
+    local ours = got or redis.pcall('get', key) == token
+    if not ours then redis.call('set', key .. ':asked', 1, 'PX', ARGV[2 * i]) end
+    answers[i] = ours and 1 or 0
   end
   return answers`
 
@@ -28,11 +30,12 @@ const EXTEND = `
   end
   return answers`
 
+/** Says whether nobody has asked for the key. */
 const RELEASE = `
   local answers = {}
   for i, key in ipairs(KEYS) do
     local ours = redis.pcall('get', key) == ARGV[2 * i - 1]
-    answers[i] = ours and redis.call('del', key) or 0
+    answers[i] = ours and redis.call('del', key, key .. ':asked') or 0
   end
   return answers`
 
@@ -81,7 +84,7 @@ export class RedisLock implements Lock {
     if (!(await this.#acquire.ask(asked))) return null
     const hold: Hold = {
       extend: (ttlMs) => this.#extend.ask({ ...asked, ttlMs }),
-      release: async () => void (await this.#release.ask(asked)),
+      release: async () => !(await this.#release.ask(asked)),
     }
     if (time.monotonic() - askedAt < ttlMs / 2) return hold
     await hold.release().catch(() => {})

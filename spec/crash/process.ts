@@ -42,6 +42,8 @@ export class Process {
   readonly #worker: Worker
   readonly #end = new AbortController()
   readonly #working = new Set<string>()
+  /** Keys that were asked for while they were held. */
+  readonly #wanted = new Set<string>()
 
   constructor(app: App, time: Time, traffic: Traffic, peril: Peril | null) {
     this.app = app
@@ -111,14 +113,18 @@ export class Process {
 
   async #hold<T>(key: string, work: (lease: never) => Promise<T>) {
     await this.call('acquire', () => {})
-    if (this.#working.has(key)) return { held: false } as const
+    if (this.#working.has(key)) {
+      this.#wanted.add(key)
+      return { held: false } as const
+    }
     this.#working.add(key)
     const lease = {
       signal: this.#end.signal,
       remainingMs: () => (this.isDead ? 0 : Number.POSITIVE_INFINITY),
     }
     try {
-      return { held: true, value: await work(lease as never) } as const
+      const value = await work(lease as never)
+      return { held: true, value, isWanted: this.#wanted.delete(key) } as const
     } finally {
       this.#working.delete(key)
       if (!this.isDead) await this.call('release', () => {})

@@ -57,11 +57,26 @@ export function lockExam(name: string, make: () => Promise<Keys>): void {
   test('a key that is given back is free at once, and leaves nothing', async () => {
     const before = await keys.count()
     const hold = await taken(ours, LONG_MS)
-    assert.is(await theirs.acquire(key, LONG_MS), null)
     assert.is(await keys.count(), before + 1)
+    assert.is(await theirs.acquire(key, LONG_MS), null)
     await hold.release()
     assert.is(await keys.count(), before)
     assert.ok(await theirs.acquire(key, LONG_MS))
+  })
+
+  test('whoever gives a key back hears whether somebody asked for it meanwhile', async () => {
+    const alone = await taken(ours, LONG_MS)
+    assert.is(await alone.release(), false)
+    const wanted = await taken(ours, LONG_MS)
+    assert.is(await theirs.acquire(key, LONG_MS), null)
+    assert.is(await wanted.extend(LONG_MS), true)
+    assert.is(await wanted.release(), true)
+    const again = await taken(theirs, LONG_MS)
+    assert.is(await again.release(), false, 'of whoever asked before nothing is left')
+    const lost = await taken(ours, SHORT_MS)
+    const heir = await taken(theirs, LONG_MS)
+    assert.is(await lost.release(), true, 'what was lost cannot tell')
+    await heir.release()
   })
 
   test('a key is free when its time is over, and not before', async () => {

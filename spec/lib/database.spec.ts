@@ -66,6 +66,19 @@ function examine(setting: Setting): void {
     assert.is(await database.transaction(async () => 'fine'), 'fine')
   })
 
+  test('carries out in turn what is sent together, each seeing what was before it', async () => {
+    const count = ['SELECT count(*) FROM b', []] as const
+    const insert = ['INSERT INTO b VALUES ($1)', [1]] as const
+    const answers = await database.inTurn([count, insert, count, ['DELETE FROM b', []], count])
+    assert.equal(
+      answers.flatMap(({ rows }) => rows.map((row) => row.count)),
+      [0, 1, 0],
+    )
+    assert.is(await codeOf(database.inTurn([insert, ['SELECT 1/0', []], insert])), '22012')
+    assert.is((await database.query('DELETE FROM b RETURNING 1')).rows.length, 2)
+    assert.equal((await database.inTurn([count]))[0]?.rows, [{ count: 0 }])
+  })
+
   test('keeps an error of the server as it is', async () => {
     assert.is(await codeOf(database.query('SELECT * FROM nowhere')), '42P01')
   })

@@ -21,7 +21,7 @@ class Script implements Lock {
     if (!free) return null
     return {
       extend: () => this.#answer('extend', key),
-      release: async () => void (await this.#answer('release', key)),
+      release: () => this.#answer('release', key),
     }
   }
 
@@ -79,7 +79,7 @@ async function begin() {
 
 test('work is done under the key, and its value comes back', async () => {
   const answer = await keeper.hold('r', async () => 42)
-  assert.equal(answer, { held: true, value: 42 })
+  assert.equal(answer, { held: true, value: 42, isWanted: true })
   assert.equal(script.asked, ['acquire r', 'release r'])
 })
 
@@ -119,7 +119,7 @@ test('it is renewed at each third of its time, for as long as the work takes', a
   assert.is(script.asked.filter((asked) => asked === 'extend r').length, 15)
   assert.is(lease.signal.aborted, false)
   end('late')
-  assert.equal(await done, { held: true, value: 'late' })
+  assert.equal(await done, { held: true, value: 'late', isWanted: true })
   assert.equal(told, [])
 })
 
@@ -217,11 +217,11 @@ test('a lock that answers only when the time is over is not worked under', async
 
 test('a key that cannot be given back is left to expire, and never stands in the way', async () => {
   script.answers.release.push(fails, never)
-  assert.equal(await keeper.hold('r', async () => 1), { held: true, value: 1 })
+  assert.equal(await keeper.hold('r', async () => 1), { held: true, value: 1, isWanted: true })
   assert.equal(told, ['r: Redis is gone'])
   const second = keeper.hold('r', async () => 2)
   await time.advance(2_000)
-  assert.equal(await second, { held: true, value: 2 })
+  assert.equal(await second, { held: true, value: 2, isWanted: true })
   assert.match(told.at(-1)!, 'not given back within 2000 ms')
 })
 
@@ -230,7 +230,7 @@ test('an extension under way when the work ends is nobody’s loss', async () =>
   const { done, end } = await begin()
   await time.advance(10_500)
   end('done')
-  assert.equal(await done, { held: true, value: 'done' })
+  assert.equal(await done, { held: true, value: 'done', isWanted: true })
   await time.advance(1_000)
   assert.equal(told, [])
 })

@@ -41,7 +41,8 @@ async function leaseKeys(at: ConstructorParameters<typeof Database>[0]['at']): P
   const database = new Database({ at, schema, poolSize: 4, migrations: [] })
   await database.query(`CREATE SCHEMA "${schema}"`)
   await database.query(
-    'CREATE TABLE locks (key text PRIMARY KEY, token uuid NOT NULL, expires_at timestamptz NOT NULL)',
+    `CREATE TABLE locks (key text PRIMARY KEY, token uuid NOT NULL, expires_at timestamptz NOT NULL,
+      is_wanted boolean NOT NULL DEFAULT false)`,
   )
   return {
     lock: () => new LeaseLock(database),

@@ -17,7 +17,13 @@ function working(tick: (id: string, lease: Lease) => Promise<Verdict>) {
   const events = new Events()
   const told: [string, any][] = []
   events.on('*', (payload, name) => told.push([name, payload]))
-  const world = { pushed: [] as string[], held: new Set<string>(), due: false, running: false }
+  const world = {
+    pushed: [] as string[],
+    held: new Set<string>(),
+    due: false,
+    running: false,
+    wanted: false,
+  }
   const inHand = new Set<Promise<void>>()
   let give: (ticket: Ticket) => Promise<void> = async () => {}
   const taker: Taker = { stop: async () => void (await Promise.all(inHand)) }
@@ -35,7 +41,13 @@ function working(tick: (id: string, lease: Lease) => Promise<Verdict>) {
   const acquire = async (key: string): Promise<Hold | null> => {
     if (world.held.has(key)) return null
     world.held.add(key)
-    return { extend: async () => true, release: async () => void world.held.delete(key) }
+    return {
+      extend: async () => true,
+      release: async () => {
+        world.held.delete(key)
+        return world.wanted
+      },
+    }
   }
   const keeper = new Keeper({
     lock: { acquire, close: async () => {} },
@@ -82,6 +94,19 @@ test('asks what is still due only after the resource was given back', async () =
   })
   await worker.work(TICKET)
   assert.is(heldThen, 0)
+})
+
+test('asks nothing of a settled tick for whose resource nobody came', async () => {
+  for (const [isSettled, wanted, pushed] of [
+    [true, false, []],
+    [true, true, ['r']],
+    [false, false, ['r']],
+  ] as const) {
+    const { worker, world } = working(async () => ({ kind: 'done', isSettled }))
+    Object.assign(world, { due: true, wanted })
+    await worker.work(TICKET)
+    assert.equal(world.pushed, pushed, `settled ${isSettled}, wanted ${wanted}`)
+  }
 })
 
 test('survives whatever a tick or the lock throws', async () => {

@@ -3,7 +3,7 @@
 import { setup } from 'xstate'
 import { effect, Resource } from '../../bin/index.ts'
 import { claim } from '../../lib/claim.ts'
-import type { Runner } from '../../lib/database.ts'
+import type { Sequence } from '../../lib/database.ts'
 import { Roster } from '../../models/roster.ts'
 import { type Driver, drive } from '../support/drive.ts'
 import { openHouse } from '../support/house.ts'
@@ -266,10 +266,14 @@ for (const setting of settings()) {
     await reactor.idle.start()
     const asked: string[] = []
     const { database } = at.app.rooms
-    const runner: Runner = {
+    const runner: Sequence = {
       query: (text, params) => {
         asked.push(text)
         return database.query(text, params)
+      },
+      inTurn: (statements) => {
+        asked.push(...statements.map(([text]) => text))
+        return database.inTurn(statements)
       },
     }
     const claims = async (owner: string) => {
@@ -284,7 +288,7 @@ for (const setting of settings()) {
     await until(() => world.begun.includes('idle'), { what: 'it began' })
     await victim.die()
     await at.time.advance(SILENT_MS)
-    assert.is(await claims('the heir'), 3)
+    assert.is(await claims('the heir'), 4, 'it counts the death, and reads again')
     assert.is((await at.row(reactor, 'idle')).strikes, 1)
   })
 
