@@ -75,7 +75,7 @@ export interface EffectPolicy {
 
 /** What the worker needs of an actor to run it. */
 export interface Runnable {
-  readonly run: (work: Work & Record<string, unknown>) => unknown
+  readonly run: (work: Work) => unknown
   readonly policy: EffectPolicy
 }
 

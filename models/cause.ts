@@ -115,13 +115,14 @@ export function earliest(
 ): Cause | null {
   // Mail from the task's own tree is part of what has happened already: XState works it off before any clock
   // gets its turn. Of one moment, mail from outside comes before timers.
-  const causes: Cause[] = mail
-    ? [{ kind: 'mail', at: mail.sender === null ? mail.sentAt : 0, mail }]
-    : []
+  let first: Cause | null = mail
+    ? { kind: 'mail', at: mail.sender === null ? mail.sentAt : 0, mail }
+    : null
   for (const timer of timers)
-    if (timer.dueAt <= nowMs) causes.push({ kind: 'timer', at: timer.dueAt, timer })
-  for (const other of others) if (other) causes.push(other)
-  return causes.sort((a, b) => a.at - b.at)[0] ?? null
+    if (timer.dueAt <= nowMs && (!first || timer.dueAt < first.at))
+      first = { kind: 'timer', at: timer.dueAt, timer }
+  for (const other of others) if (other && (!first || other.at < first.at)) first = other
+  return first
 }
 
 /** When the first timer is due; null without timers. */

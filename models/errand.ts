@@ -1,12 +1,12 @@
 // An errand: one attempt of one effect, run by the worker under the lease.
 // Promise: it ends exactly once, as an answer, a wish to be run again, or an error; it is told to stop, and
 // why, when its state is left, its time is up or the lease is lost, and what it says after that is not heard.
-import { decode } from '../lib/codec.ts'
-import { Again, type Runnable, type Work } from '../lib/effect.ts'
+import { Again, type Runnable } from '../lib/effect.ts'
 import { asError } from '../lib/errors.ts'
 import type { Actor } from '../lib/rest.ts'
-import { turn } from '../lib/time.ts'
+import { type Time, turn } from '../lib/time.ts'
 import type { Desktop } from './desktop.ts'
+import { type Giver, Handed } from './handed.ts'
 import type { Trial } from './memory.ts'
 import { Report } from './report.ts'
 import type { Round } from './round.ts'
@@ -29,7 +29,7 @@ export interface ErrandOptions {
   readonly onReport: () => void
 }
 
-export class Errand {
+export class Errand implements Giver {
   readonly effect: Actor
   readonly trial: Trial
   readonly runnable: Runnable
@@ -122,7 +122,7 @@ export class Errand {
 
   async #work(): Promise<Ending> {
     try {
-      const output = await this.runnable.run(this.#handed())
+      const output = await this.runnable.run(new Handed(this))
       if (this.desktop.isWrittenOn) await this.desktop.check()
       if (output instanceof Again) return { kind: 'again', afterMs: output.afterMs }
       return { kind: 'output', output }
@@ -131,39 +131,28 @@ export class Errand {
     }
   }
 
-  /** Its parts are made when they are asked for: few effects want them all. */
-  #handed(): Work & Record<string, unknown> {
-    const errand = this
-    const { attempt, progress } = this.trial
-    return {
-      input: this.effect.input,
-      key: this.key,
-      attempt,
-      get resource() {
-        return errand.desktop.resource
-      },
-      get signal() {
-        return errand.#signal
-      },
-      lastProgress: progress === undefined ? undefined : decode(structuredClone(progress)),
-      progress: (value) => errand.#told(value),
-      heartbeat: () => errand.#watch?.heard(),
-      again: (after) => new Again(after),
-      now: () => errand.#options.round.time.now(),
-      note: (text) => errand.desktop.outbox.note(text),
-    }
+  get input(): unknown {
+    return this.effect.input
   }
 
-  get #signal(): AbortSignal {
+  get time(): Time {
+    return this.#options.round.time
+  }
+
+  /** Aborts when nobody wants the answer any more. */
+  get signal(): AbortSignal {
     this.#controller ??= new AbortController()
     if (this.#why) this.#controller.abort(this.#why)
     return this.#controller.signal
   }
 
-  #told(value: unknown): void {
-    const { round, onReport } = this.#options
+  heard(): void {
     this.#watch?.heard()
-    this.#report ??= new Report(round.time, onReport)
+  }
+
+  told(value: unknown): void {
+    this.heard()
+    this.#report ??= new Report(this.time, this.#options.onReport)
     if (this.ending || this.#why) this.#report.end()
     this.#report.say(value)
   }

@@ -65,17 +65,17 @@ export class Errands {
     if (rest === this.#launched) return
     const { machine } = this.#definition
     const effects = effectsOf(rest).filter(({ src }) => !livesBy(machine, src))
-    const wanted = new Set(effects.map(incarnation))
     for (const [name, errand] of this.#under) {
-      if (wanted.has(name)) continue
+      if (effects.some((effect) => incarnation(effect) === name)) continue
       errand.cancel(fault('STATE_LEFT', { effect: errand.effect.id }))
       this.#under.delete(name)
     }
     const now = this.#round.time.now()
     for (const effect of effects) {
-      const trial = this.#trialOf(effect)
-      if (isStopped || this.#under.has(incarnation(effect)) || (trial.at ?? 0) > now) continue
-      if (this.#mayPass(effect)) this.#send(effect, trial)
+      const name = incarnation(effect)
+      const trial = this.#trials[name] ?? FIRST
+      if (isStopped || this.#under.has(name) || (trial.at ?? 0) > now) continue
+      if (this.#mayPass(effect)) this.#send(effect, trial, name)
     }
     this.#launched = this.#under.size === effects.length ? rest : null
   }
@@ -117,12 +117,16 @@ export class Errands {
     effects: readonly PendingEffect[],
     changed?: { errand: Errand; trial: Trial },
   ): Trials | null {
-    const kept = effects.flatMap((effect) => {
-      const isChanged = changed && incarnation(changed.errand.effect) === incarnation(effect)
-      const trial = isChanged ? changed.trial : this.#toStore(effect)
-      return trial ? [[incarnation(effect), trial] as const] : []
-    })
-    return kept.length === 0 ? null : Object.fromEntries(kept)
+    let kept: Record<string, Trial> | null = null
+    for (const effect of effects) {
+      const name = incarnation(effect)
+      const isChanged = changed && incarnation(changed.errand.effect) === name
+      const trial = isChanged ? changed.trial : this.#toStore(effect, name)
+      if (!trial) continue
+      kept ??= {}
+      kept[name] = trial
+    }
+    return kept
   }
 
   /** Has an errand something to say of its progress that is to be written now? */
@@ -189,13 +193,8 @@ export class Errands {
     return false
   }
 
-  #trialOf(effect: PendingEffect): Trial {
-    return this.#trials[incarnation(effect)] ?? FIRST
-  }
-
   /** Nothing for an effect that was never tried, has nothing to say, and all the time in the world. */
-  #toStore(effect: PendingEffect): Trial | null {
-    const name = incarnation(effect)
+  #toStore(effect: PendingEffect, name: string): Trial | null {
     const stored = this.#trials[name]
     const errand = this.#under.get(name)
     const progress = errand?.report?.latest ?? stored?.progress
@@ -230,7 +229,7 @@ export class Errands {
     return { attempt, round: trial.round, at, ...counted(since), ...progress }
   }
 
-  #send(effect: Actor, trial: Trial): void {
+  #send(effect: Actor, trial: Trial, name: string): void {
     const errand = new Errand({
       round: this.#round,
       taskId: this.#taskId,
@@ -244,7 +243,7 @@ export class Errands {
         this.#bell.ring()
       },
     })
-    this.#under.set(incarnation(effect), errand)
+    this.#under.set(name, errand)
     const { events } = this.#round.parts
     if (events.isHeard('effect.started')) events.emit('effect.started', this.#naming(errand))
   }

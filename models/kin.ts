@@ -27,8 +27,9 @@ export class Kin {
     this.#definition = definition
   }
 
-  /** What a step leaves to others. */
-  of({ rest, sent, born, left }: Move): KinParts {
+  /** What a step leaves to others; null when that is nothing. */
+  of({ rest, sent, born, left }: Move): KinParts | null {
+    if (!this.#stored.origin && sent.length + born.length + left.length === 0) return null
     const isWrittenTo = ({ address }: Actor) => sent.some(({ to }) => to.equals(address))
     return {
       starts: born.map((actor) => this.#start(actor)),

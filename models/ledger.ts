@@ -7,7 +7,8 @@ import { effectsOf } from '../lib/rest.ts'
 import { storable } from '../lib/text.ts'
 import type { DueChange, Ignored, RunStatus, StepChange } from '../lib/unit.ts'
 import { authorOf, type Cause } from './cause.ts'
-import type { Change } from './change.ts'
+import { type Change, NONE } from './change.ts'
+import type { Desktop } from './desktop.ts'
 import type { Errand } from './errand.ts'
 import type { Errands } from './errands.ts'
 import { Failures } from './failure.ts'
@@ -30,7 +31,10 @@ const END_OF = {
 const MOST_REASON = 1_000
 
 /** A step as a change, and the attempts its effects have made by then. */
-export type Stepped = Change & { readonly trials: Trials | null }
+export interface Stepped {
+  readonly change: Change
+  readonly trials: Trials | null
+}
 
 export class Ledger {
   rest: Rest | null = null
@@ -89,31 +93,27 @@ export class Ledger {
   }
 
   /** A step forward. @throws what keeps from being stored what it sends: EVENT_TOO_LARGE, VALUE_NOT_STORABLE */
-  stepped(move: Move): Stepped {
+  stepped(move: Move, desktop: Desktop): Stepped {
     const { cause, event, rest, snapshot, payload } = move
     const trials = this.#errands.trialsOf(effectsOf(rest))
     const number = this.step + 1
     const isDone = rest.status === 'done'
     const to = stateName(rest.value)
     const base = this.rest ? this.restStep : null
-    const author = authorOf(cause, this.#round.parts.owner)
-    return {
-      trials,
-      ...(this.#definition.name === LIFE && { state: lifeState(rest.value) }),
-      step: {
-        ...this.#row(number, number, to, trials, rest),
-        ...this.#newVersion(),
-        ...this.#newName(rest),
-        status: isDone ? 'done' : 'running',
-        finished: isDone,
-        transition: { base, from: this.state, to, event, payload, snapshot, ...author },
-      },
+    const { actor, reason } = authorOf(cause, this.#round.parts.owner)
+    const line = { base, from: this.state, to, event, payload, snapshot, actor, reason }
+    const row = this.#row(number, number, to, trials, rest, isDone ? 'done' : 'running', line)
+    const change: Change = {
+      desktop,
+      step: this.#renewed(row, rest),
       due: this.#due(rest, this.#mailAfter(cause), trials),
-      consumes: cause.kind === 'mail' ? [cause.mail.id] : [],
-      failures: cause.kind === 'effect' ? this.#failures.ofAttempt(cause.errand, this.step) : [],
+      consumes: cause.kind === 'mail' ? [cause.mail.id] : NONE,
+      failures: cause.kind === 'effect' ? this.#failures.ofAttempt(cause.errand, this.step) : NONE,
       ...this.kin.of(move),
       ...this.#meter.step(cause, isDone),
     }
+    if (this.#definition.name === LIFE) change.state = lifeState(rest.value)
+    return { change, trials }
   }
 
   /** A step of ours: the snapshot as the new definition has it. */
@@ -124,23 +124,10 @@ export class Ledger {
     const { machineVersion, state, restStep: base } = this.#stored
     const reason = `from version ${machineVersion} to ${this.#definition.version}`
     const trials = this.#errands.trialsOf(effectsOf(rest))
+    const line = { base, from: state, to, event: '__migrate__', payload: null, snapshot }
+    const row = this.#row(number, number, to, trials, rest, 'running', { ...line, actor, reason })
     return {
-      step: {
-        ...this.#row(number, number, to, trials, rest),
-        ...this.#newVersion(),
-        status: 'running',
-        finished: false,
-        transition: {
-          base,
-          from: state,
-          to,
-          event: '__migrate__',
-          payload: null,
-          snapshot,
-          actor,
-          reason,
-        },
-      },
+      step: { ...row, ...this.#newVersion() },
       due: this.#due(rest, this.mail, trials),
     }
   }
@@ -175,8 +162,7 @@ export class Ledger {
   }
 
   #unmoved(trials: Trials | null): StepChange {
-    const row = this.#row(this.step, this.restStep, this.state, trials, this.rest)
-    return { ...row, status: 'running', finished: false, transition: null }
+    return this.#row(this.step, this.restStep, this.state, trials, this.rest, 'running', null)
   }
 
   /** Only what is known of its trials. */
@@ -197,25 +183,14 @@ export class Ledger {
   parked(thrown: unknown, event: string, cause: Cause | null = null): Change {
     const status = this.#statusAfter(thrown)
     const errand = cause?.kind === 'effect' ? cause.errand : undefined
-    const author = {
+    const { trials } = this.#errands
+    const line = {
+      ...{ base: null, from: this.state, to: END_OF[status], event, payload: null, snapshot: null },
       actor: this.#round.parts.owner,
       reason: storable(asError(thrown).message, MOST_REASON),
     }
     return {
-      step: {
-        ...this.#row(this.step + 1, this.restStep, this.state, this.#errands.trials, this.rest),
-        status,
-        finished: status === 'failed',
-        transition: {
-          base: null,
-          from: this.state,
-          to: END_OF[status],
-          event,
-          payload: null,
-          snapshot: null,
-          ...author,
-        },
-      },
+      step: this.#row(this.step + 1, this.restStep, this.state, trials, this.rest, status, line),
       due: this.#dueEntry(null, 'panic'),
       failures: this.#failures.ofPanic(thrown, { step: this.step + 1, rest: this.rest, errand }),
       ...this.#meter.panic(cause),
@@ -233,6 +208,13 @@ export class Ledger {
     return { resourceId: this.#round.resourceId, task, type, why, actor, reason }
   }
 
+  /** With the version and the name of today, where it has others. */
+  #renewed(row: StepChange, rest: Rest): StepChange {
+    const { version, name } = this.#definition
+    if (version === this.#stored.machineVersion && name === this.#stored.task) return row
+    return { ...row, ...this.#newVersion(), ...this.#newName(rest) }
+  }
+
   /** Whoever moves a task under a new definition notes its version. */
   #newVersion(): { version?: string } {
     const { version } = this.#definition
@@ -245,19 +227,29 @@ export class Ledger {
     return name === this.#stored.task || actors.length > 0 ? {} : { name }
   }
 
-  #row(step: number, restStep: number, state: string, trials: Trials | null, rest: Rest | null) {
-    const { resourceId } = this.#round
-    const tries = trials as unknown as StepChange['tries']
+  /** Written out: copies of copies were a good part of what a step cost. */
+  #row(
+    step: number,
+    restStep: number,
+    state: string,
+    trials: Trials | null,
+    rest: Rest | null,
+    status: RunStatus,
+    transition: StepChange['transition'],
+  ): StepChange {
     return {
       taskId: this.#stored.id,
       task: this.#stored.task,
-      resourceId,
+      resourceId: this.#round.resourceId,
       expected: this.step,
       step,
       restStep,
       state,
-      tries,
+      tries: trials as unknown as StepChange['tries'],
       system: this.kin.systemOf(rest),
+      status,
+      finished: status === 'done' || status === 'failed',
+      transition,
     }
   }
 

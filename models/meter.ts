@@ -15,6 +15,8 @@ export interface Toll {
   readonly holds?: readonly HoldSignal[]
 }
 
+const NOTHING: Toll = {}
+
 export class Meter {
   readonly #round: Round
   readonly #definition: TaskDefinition
@@ -28,7 +30,7 @@ export class Meter {
   attempt({ ending, runnable }: Errand): Toll {
     const { dependency } = runnable.policy
     const policy = dependency && this.#round.parts.breakers?.of(`dependency:${dependency}`)
-    if (!policy) return {}
+    if (!policy) return NOTHING
     const scope: Scope = `dependency:${dependency}`
     if (ending?.kind !== 'error') return this.#ok(scope, policy)
     const now = this.#round.time.now()
@@ -40,7 +42,7 @@ export class Meter {
 
   /** A step is made of it. To have begun is no success yet; to have come to the end is. */
   step(cause: Cause, isDone: boolean): Toll {
-    if (cause.kind === 'start' && !isDone) return {}
+    if (cause.kind === 'start' && !isDone) return NOTHING
     if (cause.kind !== 'effect') return this.#task(false)
     const { errand } = cause
     return together(this.attempt(errand), this.#task(errand.ending?.kind === 'error'))
@@ -48,12 +50,15 @@ export class Meter {
 
   /** The task cannot go on; by this effect, if it was one. */
   panic(cause: Cause | null): Toll {
-    return together(cause?.kind === 'effect' ? this.attempt(cause.errand) : {}, this.#task(true))
+    return together(
+      cause?.kind === 'effect' ? this.attempt(cause.errand) : NOTHING,
+      this.#task(true),
+    )
   }
 
   #task(isFailed: boolean): Toll {
     const { breaker: policy } = this.#definition.terms
-    if (!policy) return {}
+    if (!policy) return NOTHING
     const scope = this.#round.barrier.scopeOf(this.#definition.name)
     return isFailed ? this.#failed(scope, policy) : this.#ok(scope, policy)
   }
@@ -64,7 +69,7 @@ export class Meter {
   }
 
   #trialPassed(scope: Scope): Toll {
-    if (!this.#round.barrier.takeTrial(scope)) return {}
+    if (!this.#round.barrier.takeTrial(scope)) return NOTHING
     const { owner: actor } = this.#round.parts
     const reason = 'the trial succeeded'
     return { holds: [{ scope, by: 'breaker', event: 'passed', until: null, actor, reason }] }
@@ -86,6 +91,8 @@ export class Meter {
 
 /** Both of them. */
 export function together(one: Toll, other: Toll): Toll {
+  if (one === NOTHING) return other
+  if (other === NOTHING) return one
   const counts = [...(one.counts ?? []), ...(other.counts ?? [])]
   const holds = [...(one.holds ?? []), ...(other.holds ?? [])]
   return { ...(counts.length > 0 && { counts }), ...(holds.length > 0 && { holds }) }

@@ -12,7 +12,7 @@ import type { Time } from '../lib/time.ts'
 import type { Outcome, Unit } from '../lib/unit.ts'
 import { Allowance } from './allowance.ts'
 import { Barrier } from './barrier.ts'
-import { type Change, noted, RoundLost, RunEnded, together } from './change.ts'
+import { type Change, NONE, noted, RoundLost, RunEnded, rungBy, together } from './change.ts'
 import { CLIMBER } from './climber.ts'
 import { Desktop, type Stock } from './desktop.ts'
 import type { Kind } from './kind.ts'
@@ -206,21 +206,24 @@ export class Round implements Stock {
     }
   }
 
-  #unit({ desktop, state, isHandled = false, ...rest }: Change): Unit {
+  #unit(change: Change): Unit {
+    const { desktop, state, isHandled = false } = change
     const fields = desktop?.change ?? (state === undefined ? null : this.#sheet.change({}, []))
     const parts = desktop?.parts
-    const { name: kind } = this.kind
-    const renamed = this.#storedKind === kind ? {} : { kind }
+    const renamed = this.#storedKind === this.kind.name ? {} : { kind: this.kind.name }
+    // What is only the round's business goes along unread: to take it off would cost a copy.
     const unit: Unit = {
+      ...change,
       id: newId(this.time),
       fence: { resourceId: this.#resourceId, fence: this.#fence },
-      ...rest,
-      ...(parts && together(rest, parts)),
-      ...(desktop && noted(rest, desktop)),
+      ...(parts && together(change, parts)),
+      ...(desktop && noted(change, desktop)),
       ...(fields && { fields: { ...fields, ...renamed, ...(state !== undefined && { state }) } }),
     }
-    const whole = withReflexes(this.parts, this.seen(desktop?.view ?? undefined), unit)
-    return withVigil({ ...this.parts, isHandled }, this.kind, this.#resourceId, whole)
+    const whole = this.kind.hasReflexes
+      ? withReflexes(this.parts, this.seen(desktop?.view ?? undefined), unit)
+      : unit
+    return withVigil(this.parts.registry, isHandled, this.kind, this.#resourceId, whole)
   }
 
   seen(view?: View): Seen {
@@ -244,19 +247,18 @@ export class Round implements Stock {
       this.allowance?.count()
     }
     if (unit.due?.at) this.parts.soon(this.#resourceId, unit.due.at)
-    await this.#tell(unit)
+    if (unit.starts || unit.sends || unit.stops || unit.reports) await this.#tell(unit)
   }
 
-  #register({ step, starts = [], stops = [] }: Unit, started: readonly string[]): void {
-    for (const { id, task } of starts) {
+  #register({ step, starts, stops }: Unit, started: readonly string[]): void {
+    for (const { id, task } of starts ?? NONE)
       if (parentOf(task) !== null && started.includes(id)) this.unborn.add(task)
-    }
-    for (const { task } of stops) {
+    for (const { task } of stops ?? NONE) {
       for (const name of this.unborn)
         if (task === null || name.startsWith(task)) this.unborn.delete(name)
     }
     if (!step) return
-    this.unborn.delete(step.task)
+    if (this.unborn.size > 0) this.unborn.delete(step.task)
     this.#places.moved(step)
   }
 
@@ -288,10 +290,10 @@ export class Round implements Stock {
   }
 
   /** Tickets for whomever the unit made due; a lost ticket is the clock's business. */
-  async #tell({ starts = [], sends = [], stops = [], reports = [] }: Unit): Promise<void> {
-    const rung = new Set([...starts, ...sends, ...stops].map(({ resourceId }) => resourceId))
+  async #tell(unit: Unit): Promise<void> {
+    const rung = rungBy(unit)
     // What is said of a resource makes nothing due; this one is to see what was said.
-    if (reports.length > 0) this.nudge()
+    if (unit.reports?.length) this.nudge()
     if (rung.delete(this.#resourceId)) this.nudge()
     if (rung.size > 0) await this.parts.push([...rung].map((resourceId) => ({ resourceId })))
   }

@@ -8,7 +8,6 @@ import { stateName } from '../lib/machine.ts'
 import { effectsOf } from '../lib/rest.ts'
 import { type Cause, earliest, nameOf, nextTimerAt } from './cause.ts'
 import { Crew } from './crew.ts'
-import type { Desktop } from './desktop.ts'
 import type { Errand } from './errand.ts'
 import { withHandler } from './handler.ts'
 import { STOP } from './kin.ts'
@@ -167,18 +166,18 @@ export class Turn implements InTurn {
     const place = this.#round.placeOf(this.#stored.task)
     const taskId = this.#stored.id
     let moved: Move | null
-    let change: Stepped | null
+    let stepped: Stepped | null
     try {
       const what = { definition, taskId, rest, step: last + 1, cause, desktop, place }
       const options = { round: this.#round, ...what }
       const atOnce = movedAtOnce(options)
       moved = atOnce === undefined ? await move(options) : atOnce
       if (desktop.isWrittenOn) await desktop.check()
-      change = moved && this.#ledger.stepped(moved)
+      stepped = moved && this.#ledger.stepped(moved, desktop)
     } catch (thrown) {
       return this.#panic(thrown, nameOf(cause), cause)
     }
-    if (moved && change) await this.#commit(moved, change, desktop)
+    if (moved && stepped) await this.#commit(moved, stepped)
     else if (cause.kind === 'mail') this.#order.wrote(await this.#mailbox.refuse(cause.mail))
     else {
       this.#crew.heard(cause)
@@ -186,22 +185,27 @@ export class Turn implements InTurn {
     }
   }
 
-  async #commit(move: Move, { trials, ...change }: Stepped, desktop: Desktop): Promise<void> {
+  async #commit(move: Move, { trials, change }: Stepped): Promise<void> {
     const { cause, event, rest, sent } = move
     const from = this.#ledger.state
     const to = stateName(rest.value)
-    const isCommitted = await this.#round.commit({ ...this.#crew.clears(change, rest), desktop })
-    if (isCommitted) this.#order.wrote((change.sends ?? []).map(({ task }) => task))
+    const isCommitted = await this.#round.commit(this.#crew.clears(change, rest))
+    if (isCommitted && change.sends) this.#order.wrote(change.sends.map(({ task }) => task))
     if (cause.kind === 'effect') this.#crew.heard(cause)
     // Overtaken by another task's change to the same field: taken again, its effect run anew.
     if (!isCommitted) return
     this.#ledger.moved(move, trials)
     if (cause.kind === 'said') this.#crew.heard(cause)
-    const own = sent.filter((one) => this.#ledger.kin.isOwn(one.to))
-    if (own.length > 0) this.#crew.launch(rest)
-    for (const { to: address, event: told } of own) this.#crew.tell(address, told)
+    if (sent.length > 0) this.#tellOwn(move)
     if (rest.status === 'done') this.#over = 'TASK_STOPPED'
     tellStep(this.#round, { ...this.#naming, step: this.#ledger.step }, move, { from, to, event })
+  }
+
+  /** What it sent to whoever runs for it goes by hand. */
+  #tellOwn({ rest, sent }: Move): void {
+    const own = sent.filter(({ to }) => this.#ledger.kin.isOwn(to))
+    if (own.length > 0) this.#crew.launch(rest)
+    for (const { to, event } of own) this.#crew.tell(to, event)
   }
 
   /** An effect that wants another run, or may be tried again, waits; its machine does not hear of it. */

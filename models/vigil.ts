@@ -4,6 +4,7 @@
 import type { AlarmAbout, AlarmSignal } from '../lib/alarm.ts'
 import { stuckAfterMs } from '../lib/patience.ts'
 import type { NewFailure, StepChange, Unit } from '../lib/unit.ts'
+import { NONE } from './change.ts'
 import type { Kind, TaskDefinition } from './kind.ts'
 import type { Registry } from './registry.ts'
 import { alarmKey } from './signals.ts'
@@ -13,26 +14,23 @@ type Parts = Partial<Unit>
 /** How long a handler of panics has before the alarm opens all the same. */
 export const CLIMB_MS = 60_000
 
-export interface VigilParts {
-  readonly registry: Registry
-  /** Does somebody handle the panics of this resource? Its alarms wait for them. */
-  readonly isHandled: boolean
-}
-
-/** A unit of a tick, with the alarms that belong to it. */
+/**
+ * A unit of a tick, with the alarms that belong to it.
+ * @param isHandled does somebody handle the panics of this resource? Its alarms wait for them
+ */
 export function withVigil<U extends Parts>(
-  { registry, isHandled }: VigilParts,
+  registry: Registry,
+  isHandled: boolean,
   kind: Kind,
   resourceId: string,
   unit: U,
 ): U {
   const { step } = unit
-  const alarms = step?.transition
-    ? [...parkedAlarm(kind, unit, isHandled), ...stuckAlarm(kind, step)]
-    : []
+  const parked = step?.transition ? parkedAlarm(kind, unit, isHandled) : NONE
+  const stuck = step?.transition ? stuckAlarm(kind, step) : NONE
   const watches = watched(registry, kind, resourceId, unit)
-  if (alarms.length + watches.length === 0) return unit
-  return { ...unit, alarms: [...(unit.alarms ?? []), ...alarms], watches }
+  if (parked.length + stuck.length + watches.length === 0) return unit
+  return { ...unit, alarms: [...(unit.alarms ?? []), ...parked, ...stuck], watches }
 }
 
 /** The resources whose rules may answer otherwise after this unit. */

@@ -30,26 +30,27 @@ export function wishOf(round: Round, stored: StoredTask, errands: Errands, where
   const over = barrier.over(stored)
   if (over) return barrier.putOff(over)
   const now = time.now()
-  const wishes: { at: number; reason: string }[] = []
-  const stands = new Map<string, Stand>()
-  if (hasMail) wishes.push({ at: now, reason: 'event' })
+  let stands: Map<string, Stand> | null = null
+  // Of one moment the first counts: mail before effects before timers.
+  let first: { at: number; reason: string } | null = hasMail ? { at: now, reason: 'event' } : null
+  const wish = (at: number, reason: string) => {
+    if (!first || at < first.at) first = { at, reason }
+  }
   for (const effect of effectsOf(rest)) {
     const at = errands.dueAt(effect, trials)
     const held = errands.heldBy(effect)
-    if (held) stands.set(held.scope, held)
+    if (held) {
+      stands ??= new Map()
+      stands.set(held.scope, held)
+    }
     // What is under way is due since it was sent off: a death over it is known by that.
     else if (at === null)
-      wishes.push({
-        at: effect.armedAt > before.step ? now : Math.min(now, before.dueAt),
-        reason: 'effect',
-      })
-    else wishes.push({ at, reason: 'retry' })
+      wish(effect.armedAt > before.step ? now : Math.min(now, before.dueAt), 'effect')
+    else wish(at, 'retry')
   }
-  for (const { dueAt } of rest.timers) wishes.push({ at: dueAt, reason: 'timer' })
-  const [first] = wishes.sort((a, b) => a.at - b.at)
+  for (const { dueAt } of rest.timers) wish(dueAt, 'timer')
   // What is due at once is looked at anyway, and then again.
-  if (stands.size === 0 || (first && first.at <= now))
-    return first ?? { at: null, reason: 'waiting' }
+  if (stands === null || (first && first.at <= now)) return first ?? { at: null, reason: 'waiting' }
   const ends = [...stands.values()].flatMap((stand) => barrier.putOff(stand).at ?? [])
   const at = Math.min(first?.at ?? Number.POSITIVE_INFINITY, ...ends)
   const reason = HELD + [...stands.keys()].join(' ')

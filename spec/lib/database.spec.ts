@@ -66,29 +66,33 @@ function examine(setting: Setting): void {
     assert.is(await database.transaction(async () => 'fine'), 'fine')
   })
 
-  test('carries out in turn what is sent together, each seeing what was before it', async () => {
-    const count = ['SELECT count(*) FROM b', []] as const
-    const insert = ['INSERT INTO b VALUES ($1)', [1]] as const
-    const answers = await database.inTurn([count, insert, count, ['DELETE FROM b', []], count])
-    assert.equal(
-      answers.flatMap(({ rows }) => rows.map((row) => row.count)),
-      [0, 1, 0],
-    )
-    assert.is(await codeOf(database.inTurn([insert, ['SELECT 1/0', []], insert])), '22012')
-    assert.is((await database.query('DELETE FROM b RETURNING 1')).rows.length, 2)
-    assert.equal((await database.inTurn([count]))[0]?.rows, [{ count: 0 }])
-  })
-
   test('keeps an error of the server as it is', async () => {
     assert.is(await codeOf(database.query('SELECT * FROM nowhere')), '42P01')
   })
 
+  inTurn(test, () => database)
   migrating(test, () => database, open)
   if (setting === 'postgres') onServer(test, () => database, open)
   test.run()
 }
 
 type Open = (more?: Parameters<typeof bareDatabase>[2]) => Promise<Database>
+
+/** What is sent together. */
+function inTurn(test: Suite<any>, database: () => Database): void {
+  test('carries out in turn what is sent together, each seeing what was before it', async () => {
+    const count = ['SELECT count(*) FROM b', []] as const
+    const insert = ['INSERT INTO b VALUES ($1)', [1]] as const
+    const answers = await database().inTurn([count, insert, count, ['DELETE FROM b', []], count])
+    assert.equal(
+      answers.flatMap(({ rows }) => rows.map((row) => row.count)),
+      [0, 1, 0],
+    )
+    assert.is(await codeOf(database().inTurn([insert, ['SELECT 1/0', []], insert])), '22012')
+    assert.is((await database().query('DELETE FROM b RETURNING 1')).rows.length, 2)
+    assert.equal((await database().inTurn([count]))[0]?.rows, [{ count: 0 }])
+  })
+}
 
 /** Two starters, and a migration that fails. */
 function migrating(test: Suite<any>, database: () => Database, open: Open): void {
