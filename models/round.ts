@@ -8,6 +8,7 @@ import type { Claim, StoredTask } from '../lib/claim.ts'
 import type { Lease } from '../lib/contract.ts'
 import { newId } from '../lib/id.ts'
 import type { Place } from '../lib/machine.ts'
+import { rungBy } from '../lib/routes.ts'
 import type { Time } from '../lib/time.ts'
 import type { Outcome, Unit } from '../lib/unit.ts'
 import { Allowance } from './allowance.ts'
@@ -243,7 +244,7 @@ export class Round implements Stock {
       this.#steps += 1
       this.allowance?.count()
     }
-    if (unit.due?.at) this.parts.soon(this.#resourceId, unit.due.at)
+    if (unit.due?.at) this.parts.soon(this.#resourceId, unit.due.at, this.kind.route.queue)
     await this.#tell(unit)
   }
 
@@ -288,11 +289,11 @@ export class Round implements Stock {
   }
 
   /** Tickets for whomever the unit made due; a lost ticket is the clock's business. */
-  async #tell({ starts = [], sends = [], stops = [], reports = [] }: Unit): Promise<void> {
-    const rung = new Set([...starts, ...sends, ...stops].map(({ resourceId }) => resourceId))
+  async #tell(unit: Unit): Promise<void> {
+    const rung = rungBy(unit)
     // What is said of a resource makes nothing due; this one is to see what was said.
-    if (reports.length > 0) this.nudge()
+    if (unit.reports && unit.reports.length > 0) this.nudge()
     if (rung.delete(this.#resourceId)) this.nudge()
-    if (rung.size > 0) await this.parts.push([...rung].map((resourceId) => ({ resourceId })))
+    if (rung.size > 0) await this.parts.push([...rung.values()])
   }
 }

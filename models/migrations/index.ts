@@ -3,5 +3,6 @@ import type { Migration } from '../../lib/database.ts'
 import { house } from './0001_house.ts'
 import { alarms } from './0002_alarms.ts'
 import { bounds } from './0003_bounds.ts'
+import { queues } from './0004_queues.ts'
 
-export const migrations: readonly Migration[] = [house, alarms, bounds]
+export const migrations: readonly Migration[] = [house, alarms, bounds, queues]
