@@ -8,21 +8,32 @@ import { HELD } from './latch.ts'
 /** Rows of one statement, and statements of one round: more is left to the next beat. */
 const BATCH = 1_000
 const BATCHES = 10
+const QUEUE = 'queue:'
 /** Counts older than any policy looks back. */
 const OLD_MS = 3_600_000
 
-/** What there is to do: how it is with the queue, with tasks and resources, with holds whose time is over. */
+/** What there is to do: how it is with the queues, with tasks and resources, with holds whose time is over. */
 export interface Survey {
-  readonly isQueueHeld: boolean
+  /** The names of those that are held. */
+  readonly heldQueues: readonly string[]
   readonly isSomeHeld: boolean
   readonly isSomeOver: boolean
 }
 
-/** @param queue the queue of whoever asks */
-export async function survey(runner: Runner, queue: string, nowMs: number): Promise<Survey> {
-  const { rows } = await runner.query(SURVEY, [`queue:${queue}`, nowMs])
+/** @param queues those of whoever asks */
+export async function survey(
+  runner: Runner,
+  queues: readonly string[],
+  nowMs: number,
+): Promise<Survey> {
+  const scopes = queues.map((queue) => QUEUE + queue)
+  const { rows } = await runner.query(SURVEY, [scopes, nowMs])
   const [{ queued, held, ended }] = rows
-  return { isQueueHeld: queued ?? false, isSomeHeld: held ?? false, isSomeOver: ended ?? false }
+  return {
+    heldQueues: (queued ?? []).map((scope: string) => scope.slice(QUEUE.length)),
+    isSomeHeld: held ?? false,
+    isSomeOver: ended ?? false,
+  }
 }
 
 /** Ends holds whose time is over: a breaker goes on trial, the others are open. @returns what changed */
@@ -75,7 +86,7 @@ const stands = (n: number) =>
   `state = 'shut' AND (until IS NULL OR until > to_timestamp($${n} / 1000.0))`
 
 const SURVEY = `
-  SELECT bool_or(scope = $1 AND ${stands(2)}) AS queued,
+  SELECT json_agg(DISTINCT scope) FILTER (WHERE scope = ANY($1) AND ${stands(2)}) AS queued,
     bool_or(scope ~ '^(resource|task):' AND ${stands(2)}) AS held,
     bool_or(state = 'open' OR state = 'shut' AND until <= to_timestamp($2 / 1000.0)) AS ended FROM holds`
 

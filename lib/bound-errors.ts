@@ -1,4 +1,4 @@
-// What can be wrong with shares and tenants: a part of the table of errors.
+// What can be wrong with shares, tenants, quotas and queues: a part of the table of errors.
 import { type ErrorEntry, entry } from './error-entry.ts'
 
 export const BOUND_ERRORS = {
@@ -11,6 +11,11 @@ export const BOUND_ERRORS = {
     'usage',
     'The share of "{share}" is not valid: {reason}.',
     'Correct `shares` of the app; docs/queues.md shows how.',
+  ),
+  QUEUE_INVALID: entry(
+    'usage',
+    'The queue of {kind} cannot be {queue}: {reason}.',
+    'Correct `static queue` of the class; docs/queues.md shows how.',
   ),
   QUOTA_INVALID: entry(
     'usage',

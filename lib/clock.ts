@@ -1,20 +1,20 @@
 // The clock: each beat, ask who is due and push one ticket each. It keeps no state.
 // Promise: cost follows what is due; any number of clocks may run; a beat that fails is told and the
 // next one asks again, so nothing is lost while a database or a queue is away.
-import type { Due, Queue } from './contract.ts'
+import type { Due } from './contract.ts'
 import { asError } from './errors.ts'
 import type { Events } from './events.ts'
+import type { Quay } from './routes.ts'
 import type { Time } from './time.ts'
-import { BRIM } from './turnstile.ts'
 
 export interface ClockOptions {
   readonly due: Due
-  readonly queue: Pick<Queue, 'push' | 'depth'>
+  readonly queue: Pick<Quay, 'push' | 'berths'>
   readonly time: Time
   readonly events: Events
   /** The longest wait between two looks. */
   readonly beatMs: number
-  /** The most tickets of one look, and the most that may wait in the queue; beyond those only what is on time is pushed. */
+  /** The most tickets of one look, and the most that may wait in a queue; beyond those only what is on time is pushed. */
   readonly most: { readonly tickets: number; readonly waiting: number }
   /** Called before each look; follows the database's clock. */
   readonly onBeat?: () => Promise<void>
@@ -50,11 +50,12 @@ export class Clock {
   async beat(): Promise<number> {
     const { due, queue, time, events, beatMs, most, onBeat } = this.#options
     await onBeat?.()
-    const depth = await queue.depth()
-    if (depth >= BRIM * most.waiting) return beatMs
-    const room = Math.max(0, most.waiting - depth)
-    const isFull = room === 0
-    const { tickets, nextAt, lateMs } = await due.due(Math.min(room, most.tickets), isFull)
+    const berths = await queue.berths(most)
+    if (berths.length === 0) return beatMs
+    const isFull = berths.every((berth) => berth.isFull)
+    // So many find a place whichever queue they are for.
+    const limit = Math.min(...berths.map(({ places }) => places))
+    const { tickets, nextAt, lateMs } = await due.due(limit, isFull, berths)
     if (tickets.length > 0) await queue.push(tickets)
     events.emit('clock.beat', { tickets: tickets.length, lateMs })
     const untilNext = nextAt === null || isFull ? beatMs : nextAt - time.now()

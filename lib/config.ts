@@ -18,6 +18,8 @@ export interface Config {
   readonly dataFolder: string
   readonly schema: string
   readonly queue: string
+  /** Which queues a worker serves, with how many places each; null: all, each with `concurrency`. */
+  readonly queues: Readonly<Record<string, number>> | null
   readonly keys: string | null
   readonly keysFile: string | null
   readonly app: string | null
@@ -48,9 +50,32 @@ const url = (...protocols: string[]) =>
       `is not a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
     )
 
-const name = z
-  .string()
-  .regex(/^[a-z][a-z0-9_]{0,39}$/, 'is not a name of small letters, digits and underscores')
+const NAME = /^[a-z][a-z0-9_]{0,39}$/
+
+export const isQueueName = (name: unknown): name is string =>
+  typeof name === 'string' && NAME.test(name)
+
+const name = z.string().regex(NAME, 'is not a name of small letters, digits and underscores')
+
+const MOST_AT_ONCE = 1_000
+
+/** `ticks=10,slow=2`. */
+const places = z.string().transform((text, context) => {
+  const places: Record<string, number> = {}
+  for (const part of text.split(',').map((one) => one.trim())) {
+    const [, queue = '', digits = ''] = /^([^=]*)=(\d+)$/.exec(part) ?? []
+    const problem = !isQueueName(queue)
+      ? `says "${part}", which is not of the form queue=places, such as ticks=10,slow=2`
+      : queue in places
+        ? `names "${queue}" twice`
+        : !(Number(digits) >= 1 && Number(digits) <= MOST_AT_ONCE)
+          ? `gives "${queue}" ${digits} places, which is not between 1 and ${MOST_AT_ONCE}`
+          : null
+    if (problem) context.addIssue(problem)
+    else places[queue] = Number(digits)
+  }
+  return places
+})
 
 /** One entry a variable: what it may be, what it is when absent, and what it is for (docs/configuration.md). */
 const VARIABLES = {
@@ -70,7 +95,15 @@ const VARIABLES = {
     schema: name.default('escapement'),
     purpose: 'The PostgreSQL schema of all tables; also the prefix of all Redis keys.',
   },
-  ESCAPEMENT_QUEUE: { schema: name.default('ticks'), purpose: 'The name of the queue.' },
+  ESCAPEMENT_QUEUE: {
+    schema: name.default('ticks'),
+    purpose: 'The queue of the house: of every class that names no other.',
+  },
+  ESCAPEMENT_QUEUES: {
+    schema: places.optional(),
+    purpose:
+      'The queues a worker serves, with the places of each, `ticks=10,slow=2`. Absent: all that the classes name, each with ESCAPEMENT_CONCURRENCY.',
+  },
   ESCAPEMENT_KEYS: {
     schema: z.string().optional(),
     purpose: 'Encryption keys, `0:<key>,1:<key>`; the highest number seals.',
@@ -84,8 +117,8 @@ const VARIABLES = {
     purpose: 'The app file, for the CLI and the bins.',
   },
   ESCAPEMENT_CONCURRENCY: {
-    schema: whole(1, 1_000, 10),
-    purpose: 'How many resources a worker ticks at once.',
+    schema: whole(1, MOST_AT_ONCE, 10),
+    purpose: 'How many resources a worker ticks at once, of each queue.',
   },
   ESCAPEMENT_POOL: {
     schema: whole(2, 500, 10),
@@ -149,6 +182,7 @@ export function readConfig(environment: Environment): Config {
     dataFolder: read('ESCAPEMENT_DATA'),
     schema: read('ESCAPEMENT_SCHEMA'),
     queue: read('ESCAPEMENT_QUEUE'),
+    queues: read('ESCAPEMENT_QUEUES') ?? null,
     keys: read('ESCAPEMENT_KEYS') ?? null,
     keysFile: read('ESCAPEMENT_KEYS_FILE') ?? null,
     app: read('ESCAPEMENT_APP') ?? null,

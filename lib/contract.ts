@@ -6,6 +6,8 @@ export interface Ticket {
   readonly resourceId: string
   /** What is on time goes before a backlog. Said to the queue, and not written on the ticket. */
   readonly isUrgent?: boolean
+  /** The queue it travels on, where that is not the house's. Said to whoever pushes it, and not written on it either. */
+  readonly queue?: string
 }
 
 /**
@@ -25,11 +27,14 @@ export type Verdict =
   | { readonly kind: 'again' }
   /** The whole queue is held: nobody needs to come back before the clock does. */
   | { readonly kind: 'held' }
+  /** It belongs on that queue: whoever serves it ticks it, in a place of its own. */
+  | { readonly kind: 'elsewhere'; readonly queue: string }
   | { readonly kind: 'failed'; readonly error: Error }
 
 /** One turn of a resource. The worker's only way into the models. */
 export interface Ticker {
-  tick(resourceId: string, lease: Lease): Promise<Verdict>
+  /** @param queue whose place it takes; what belongs on another is not ticked */
+  tick(resourceId: string, lease: Lease, queue?: string): Promise<Verdict>
   /** Is something of this resource due at this moment? Asked after the lease is given back. */
   dueNow(resourceId: string): Promise<boolean>
   /** Tells a tick of this resource that runs in this process to look again; false if none does. */
@@ -45,14 +50,23 @@ export interface Found {
   readonly lateMs: number
 }
 
+/** What a queue has room for at one look of a clock. */
+export interface Berth {
+  readonly queue: string
+  readonly places: number
+  /** Only what is on time finds a place. */
+  readonly isFull: boolean
+}
+
 /** Who is due? The clock's only way into the store. */
 export interface Due {
   /**
    * Takes up to `limit` resources with something due and keeps other clocks from them for as long as a ticket is
    * trusted: the oldest, and some of the newest, so that a backlog stands before nobody who is on time.
    * @param isFull only what is on time: the queue has no room for more of a backlog
+   * @param berths the same of each queue, where there are several; one that is not named is given nothing
    */
-  due(limit: number, isFull?: boolean): Promise<Found>
+  due(limit: number, isFull?: boolean, berths?: readonly Berth[]): Promise<Found>
 }
 
 /** Tickets in, tickets out. Delivery is at least once, unordered, and may lose everything. */

@@ -11,7 +11,7 @@ const MOST_LANES = 1_000
 const MOST_DEALS = 20
 
 /** A share that has something due, and in which ranks. */
-interface Lanes {
+export interface Lanes {
   readonly share: string
   readonly ranks: number[]
 }
@@ -21,7 +21,8 @@ export type TakeShares = (lanes: string) => Promise<readonly { share: string; is
 
 export class Dealer {
   readonly #weightOf: WeightOf
-  readonly #debts = new Debts()
+  /** By queue: what one has no room for is owed there. */
+  readonly #debts = new Map<string, Debts>()
   #after: readonly [share: string, rank: number] = ['', -1]
 
   /** @param weightOf of a kind, or of a tenant among those of its kind */
@@ -31,18 +32,27 @@ export class Dealer {
 
   /**
    * Takes what has a place.
+   * @param found the shares that have something due; none when what is due lies further on
    * @param places how many may be taken
-   * @returns the rows that were taken; none when what is due lies further on
+   * @param queue whose places these are, where there are several
+   * @returns the rows that were taken
    */
-  async deal(runner: Runner, places: number, nowMs: number, take: TakeShares): Promise<any[]> {
-    let lanes = await this.#lanes(runner, nowMs)
+  async deal(
+    found: readonly Lanes[],
+    places: number,
+    take: TakeShares,
+    queue = '',
+  ): Promise<any[]> {
+    let lanes = found
+    const debts = this.#debts.get(queue) ?? new Debts()
+    this.#debts.set(queue, debts)
     const rows: any[] = []
     for (let deal = 0; deal < MOST_DEALS && lanes.length > 0 && rows.length < places; deal++) {
       const sharers = weighed(
         lanes.map(({ share }) => share),
         this.#weightOf,
       )
-      const given = this.#debts.give(places - rows.length, sharers)
+      const given = debts.give(places - rows.length, sharers)
       const asked = lanes.flatMap(({ share, ranks }) => {
         const most = given.get(share)
         return most === undefined ? [] : [{ share, ranks, most }]
@@ -57,7 +67,8 @@ export class Dealer {
     return rows
   }
 
-  async #lanes(runner: Runner, nowMs: number): Promise<Lanes[]> {
+  /** Who has something due, so many a look. */
+  async lanes(runner: Runner, nowMs: number): Promise<Lanes[]> {
     const { rows } = await runner.query(LANES, [nowMs, ...this.#after, MOST_LANES])
     const last = rows.at(-1)
     this.#after = rows.length < MOST_LANES ? ['', -1] : [last.share, last.rank]

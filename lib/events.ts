@@ -13,10 +13,10 @@ export interface EventTable {
   'quota.used': { kind: string; resourceId: string; quota: string; at: number }
   'clock.stopped': { beats: number }
   'clock.failed': { error: Error }
-  'worker.started': { concurrency: number }
-  'worker.draining': { inHand: number }
-  'worker.stopped': { reason: string }
-  'ticket.refused': { reason: string; keyId: string | null }
+  'worker.started': { queue: string; concurrency: number }
+  'worker.draining': { queue: string; inHand: number }
+  'worker.stopped': { queue: string; reason: string }
+  'ticket.refused': { queue: string; reason: string; keyId: string | null }
   'queue.failed': { error: Error }
   'tick.started': { resourceId: string; kind: string }
   'tick.busy': { resourceId: string }

@@ -1,12 +1,13 @@
 // The porter: who may pass. What is due and not held, for the clock; a breaker on trial, for the worker.
 // Promise: what is held stands before nobody; holds whose time is over are found within a beat, and told.
 import { letGo, probe } from './bolts.ts'
-import type { Found } from './contract.ts'
+import type { Berth, Found } from './contract.ts'
 import type { Database } from './database.ts'
 import { Dealer } from './dealer.ts'
 import { takeDue } from './dues.ts'
 import type { Events } from './events.ts'
 import type { Probe } from './hold.ts'
+import type { Routing } from './routes.ts'
 import type { WeightOf } from './share.ts'
 import { attend, callIn, type Entrant, enter, leave } from './slots.ts'
 import type { Time } from './time.ts'
@@ -21,6 +22,8 @@ export interface PorterParts {
   readonly toldMs: number
   /** The queue of this process. */
   readonly queue?: string
+  /** Which kinds travel on which queue; without it all on that one. */
+  readonly routing?: Routing
   /** How the places of one look are weighed, when there are too few. */
   readonly weightOf?: WeightOf
 }
@@ -42,8 +45,8 @@ export class Porter {
   }
 
   /** @inheritDoc Due.due */
-  async due(limit: number, isFull: boolean): Promise<Found> {
-    const { database, time, events, toldMs } = this.#parts
+  async due(limit: number, isFull: boolean, berths?: readonly Berth[]): Promise<Found> {
+    const { database, time, events, toldMs, routing } = this.#parts
     const { queue } = this
     const { changes, lateness, isInLine, ...taken } = await takeDue(database, {
       isFull,
@@ -52,6 +55,8 @@ export class Porter {
       toldMs,
       queue,
       dealer: this.#dealer,
+      ...(routing && { routing }),
+      ...(berths && { berths }),
     })
     const { nextAt } = isInLine ? await this.#attend() : { nextAt: null }
     for (const change of changes) events.emit('hold.changed', change)

@@ -105,12 +105,13 @@ export class TicketQueue implements Queue {
 
   /** The tickets, or why they were refused. */
   #open(message: unknown): Ticket[] | Error {
-    const { envelope, events } = this.#options
+    const { envelope, events, name: queue } = this.#options
     try {
       return envelope.open(message)
     } catch (thrown) {
       const error = asError(thrown)
-      events.emit('ticket.refused', { reason: error.message, keyId: Envelope.keyIdOf(message) })
+      const keyId = Envelope.keyIdOf(message)
+      events.emit('ticket.refused', { reason: error.message, keyId, queue })
       return error
     }
   }

@@ -22,8 +22,8 @@ export class Soon {
     this.#options = options
   }
 
-  /** Something of this resource is due at `dueAt` (epoch ms): a ticket then, if that is soon. */
-  note(resourceId: string, dueAt: number): void {
+  /** Something of this resource is due at `dueAt` (epoch ms): a ticket then, to its queue, if that is soon. */
+  note(resourceId: string, dueAt: number, queue?: string): void {
     const { time, withinMs, push } = this.#options
     const inMs = dueAt - time.now()
     const known = this.#waiting.get(resourceId)
@@ -32,7 +32,7 @@ export class Soon {
     known?.cancel()
     const cancel = time.after(inMs, () => {
       this.#waiting.delete(resourceId)
-      push([{ resourceId, isUrgent: true }])
+      push([{ resourceId, isUrgent: true, ...(queue !== undefined && { queue }) }])
     })
     this.#waiting.set(resourceId, { at: dueAt, cancel })
   }

@@ -6,7 +6,7 @@ import type { AlarmLogic } from './alarm.ts'
 import { type Claim, type Claimant, claim, finished, look } from './claim.ts'
 import type { Coalescer } from './coalescer.ts'
 import { Committer } from './committer.ts'
-import type { Due, Found } from './contract.ts'
+import type { Berth, Due, Found } from './contract.ts'
 import type { Database } from './database.ts'
 import { dueNow } from './dues.ts'
 import { Porter, type PorterParts } from './porter.ts'
@@ -43,8 +43,8 @@ export class Store implements Due {
   }
 
   /** @inheritDoc Due.due */
-  due(limit: number, isFull = false): Promise<Found> {
-    return this.porter.due(limit, isFull)
+  due(limit: number, isFull = false, berths?: readonly Berth[]): Promise<Found> {
+    return this.porter.due(limit, isFull, berths)
   }
 
   /** Raises the fence of a resource and reads what is due in it; null if there is none. A judge can tell who died. */

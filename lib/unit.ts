@@ -113,6 +113,8 @@ export interface NewRun extends Author, Renamed {
   readonly rank?: number
   /** The field of its resource that names the tenant, where tenants share. */
   readonly tenant?: string
+  /** The queue of its resource's kind, if that names one: for the ticket. */
+  readonly queue?: string
 }
 
 export interface NewEvent extends Author, Renamed {
@@ -128,6 +130,8 @@ export interface NewEvent extends Author, Renamed {
   readonly sender: string | null
   /** The actor the task runs that it is for; the task itself unless told. */
   readonly recipient: string | null
+  /** As that of a run. */
+  readonly queue?: string
 }
 
 export interface RunStop extends Author, Renamed {
@@ -141,6 +145,8 @@ export interface RunStop extends Author, Renamed {
   readonly exits?: readonly ExitRule[]
   /** Nothing is waited for: runs that are stopping, and their exit machines, end too. */
   readonly force?: boolean
+  /** As that of a run. */
+  readonly queue?: string
 }
 
 /** Runs of a task, or of an actor in its tree, that have an exit machine. */

@@ -11,6 +11,10 @@ import { LATE, within } from './within.ts'
 
 export interface WorkerOptions {
   readonly queue: Queue
+  /** The name of that queue. */
+  readonly name: string
+  /** Sends a ticket on to the queue it belongs on. */
+  readonly redirect: (ticket: Ticket) => Promise<void>
   readonly keeper: Pick<Keeper, 'hold'>
   readonly ticker: Ticker
   readonly time: Time
@@ -41,23 +45,23 @@ export class Worker {
   }
 
   async start(): Promise<void> {
-    const { queue, concurrency, events } = this.#options
+    const { queue, concurrency, events, name } = this.#options
     this.#taker = await queue.take((ticket) => this.work(ticket), { concurrency })
-    events.emit('worker.started', { concurrency })
+    events.emit('worker.started', { concurrency, queue: name })
   }
 
   /** Takes nothing more, waits for what is in hand, aborts it after the grace. */
   async stop(): Promise<void> {
-    const { time, events, graceMs } = this.#options
+    const { time, events, graceMs, name: queue } = this.#options
     if (!this.#taker) return
-    events.emit('worker.draining', { inHand: this.#inHand })
+    events.emit('worker.draining', { inHand: this.#inHand, queue })
     const stopping = this.#taker.stop()
     this.#taker = null
     const isLate = (await within(time, graceMs, stopping)) === LATE
     this.#drained = fault('WORKER_DRAINING')
     for (const lease of this.#leases) lease.recall(this.#drained)
     await stopping
-    events.emit('worker.stopped', { reason: isLate ? 'grace ran out' : 'drained' })
+    events.emit('worker.stopped', { reason: isLate ? 'grace ran out' : 'drained', queue })
   }
 
   /** Works one ticket to its end. Never rejects. */
@@ -101,6 +105,8 @@ export class Worker {
         return
       case 'held':
         return
+      case 'elsewhere':
+        return this.#options.redirect({ ...ticket, queue: verdict.queue })
       case 'failed':
         // The due entry stands: the clock brings the resource back when its ticket is overdue.
         return events.emit('tick.failed', { resourceId, error: verdict.error })
@@ -112,7 +118,7 @@ export class Worker {
     this.#leases.add(lease)
     if (this.#drained) lease.recall(this.#drained)
     try {
-      return await this.#options.ticker.tick(resourceId, lease)
+      return await this.#options.ticker.tick(resourceId, lease, this.#options.name)
     } finally {
       this.#leases.delete(lease)
     }

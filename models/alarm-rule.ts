@@ -3,7 +3,7 @@
 // a rule that throws is told, and what it said before still counts.
 import type { AlarmAbout } from '../lib/alarm.ts'
 import { type Duration, toMs } from '../lib/duration.ts'
-import { fault } from '../lib/errors.ts'
+import { asError, fault } from '../lib/errors.ts'
 import { type Labels, SEVERITIES, type Severity } from '../lib/notice.ts'
 import { storable } from '../lib/text.ts'
 import type { Availability } from './availability.ts'
@@ -129,4 +129,13 @@ export function checkedLabels(labels: unknown): Labels {
     return Object.fromEntries(entries.map(([name, value]) => [name, storable(value, 200)]))
   const reason = `they are not at most ${MOST_LABELS} names with texts of at most 200 letters`
   throw fault('ARGUMENT_INVALID', { what: 'The labels', reason })
+}
+
+/** The labels of a class. @throws RULE_INVALID */
+export function labelsOf(kind: string, labels: Labels): Labels {
+  try {
+    return checkedLabels(labels)
+  } catch (refused) {
+    throw fault('RULE_INVALID', { kind, name: 'labels', reason: asError(refused).message })
+  }
 }

@@ -13,7 +13,7 @@ export const USED_UP = 'quota:'
 
 export class Allowance {
   readonly #parts: TickParts
-  readonly #kind: string
+  readonly #kind: Kind
   readonly #quota: Quota
   readonly #claim: Claim
   readonly #time: Time
@@ -24,7 +24,7 @@ export class Allowance {
   #since: number
   #toldOf: number | null = null
 
-  private constructor(parts: TickParts, kind: string, quota: Quota, claim: Claim) {
+  private constructor(parts: TickParts, kind: Kind, quota: Quota, claim: Claim) {
     this.#parts = parts
     this.#kind = kind
     this.#quota = quota
@@ -42,8 +42,9 @@ export class Allowance {
   }
 
   /** What is being deleted is not kept from its end. */
-  static of(parts: TickParts, { name, quota }: Kind, claim: Claim): Allowance | null {
-    return quota && claim.state !== DELETING ? new Allowance(parts, name, quota, claim) : null
+  static of(parts: TickParts, kind: Kind, claim: Claim): Allowance | null {
+    const { quota } = kind
+    return quota && claim.state !== DELETING ? new Allowance(parts, kind, quota, claim) : null
   }
 
   /** Counts what rounds have used that did not come to their end. */
@@ -73,8 +74,8 @@ export class Allowance {
       this.#toldOf = this.#periodAt
       const { resourceId } = this.#claim
       const { at, words } = this.#end(what)
-      this.#parts.events.emit('quota.used', { resourceId, kind: this.#kind, quota: words, at })
-      this.#parts.soon(resourceId, at)
+      this.#parts.events.emit('quota.used', { resourceId, kind: this.#kind.name, quota: words, at })
+      this.#parts.soon(resourceId, at, this.#kind.route.queue)
     }
     return what !== null
   }

@@ -4,17 +4,16 @@ import type { Sealer } from '../lib/codec.ts'
 import type { Config } from '../lib/config.ts'
 import type { Ticket } from '../lib/contract.ts'
 import type { Embedded } from '../lib/embedded.ts'
-import { asError } from '../lib/errors.ts'
 import { Events } from '../lib/events.ts'
 import { namedId } from '../lib/id.ts'
 import { Store } from '../lib/store.ts'
 import { SystemTime, type Time } from '../lib/time.ts'
-import { Turnstile } from '../lib/turnstile.ts'
 import { Alarms } from './alarms.ts'
 import { type BreakerMap, Breakers } from './breakers.ts'
 import { Casebook, type FailureLine, type FailuresWanted } from './casebook.ts'
 import type { collect } from './collection.ts'
 import { Desk } from './desk.ts'
+import { Dispatch } from './dispatch.ts'
 import type { Explanation } from './explanations.ts'
 import type { Inputs } from './fields.ts'
 import { type Held, Resource, type ResourceClass } from './handle.ts'
@@ -31,8 +30,9 @@ import { Registry } from './registry.ts'
 import { type AlarmsOptions, overdueOf, repeatsOf } from './repeats.ts'
 import { newResource, type RequestParts } from './requests.ts'
 import { Rooms } from './rooms.ts'
+import { KindRouting } from './routing.ts'
 import { type ShareMap, weightsOf } from './shares.ts'
-import { Staff } from './staff.ts'
+import { Staff, type StaffParts } from './staff.ts'
 import type { Because, PauseOptions, StartOptions, Transaction } from './verbs.ts'
 import { Watchman } from './watchman.ts'
 
@@ -90,15 +90,13 @@ export class App {
   readonly #requests: RequestParts
   readonly #staff: Staff
   readonly #detach: () => void
-  readonly #turnstile: Turnstile
 
   private constructor(
     rooms: Rooms,
     options: AppOptions,
-    parts: { time: Time; events: Events; registry: Registry; plugins: readonly Plugin[] },
+    parts: Pick<StaffParts, 'time' | 'events' | 'registry' | 'plugins' | 'routing'>,
   ) {
     this.rooms = rooms
-    this.#turnstile = new Turnstile({ ...parts, queue: rooms.queue })
     this.events = parts.events
     this.#detach = attach(parts.plugins, parts.events)
     this.registry = parts.registry
@@ -114,7 +112,8 @@ export class App {
     const { toldMs, queue } = config
     const weightOf = weightsOf(options.shares, parts.registry)
     this.store = new Store({ ...parts, database, toldMs, alarms, queue, weightOf })
-    const push = (tickets: readonly Ticket[]) => this.#push(tickets)
+    const dispatch = new Dispatch({ ...parts, queues: rooms.queues, byDefault: queue })
+    const push = (tickets: readonly Ticket[]) => dispatch.push(tickets)
     this.#requests = requests
     const { knex } = database
     const { store } = this
@@ -164,9 +163,13 @@ export class App {
     const { config, migrate = false, embedded } = options
     const onBlind = () => void app?.stopWorker()
     const migrations = plugins.flatMap(({ migrations = [] }) => migrations)
-    const rooms = await Rooms.open({ config, time, events, migrate, embedded, onBlind, migrations })
+    const routing = new KindRouting(config, registry)
+    const rooms = await Rooms.open({
+      ...{ config, time, events, migrate, embedded, onBlind, migrations },
+      queues: routing.names,
+    })
     try {
-      app = new App(rooms, options, { time, events, registry, plugins })
+      app = new App(rooms, options, { time, events, registry, plugins, routing })
     } catch (refused) {
       await rooms.close()
       throw refused
@@ -288,11 +291,5 @@ export class App {
     await this.#staff.close()
     await this.rooms.close()
     this.#detach()
-  }
-
-  async #push(tickets: readonly Ticket[]): Promise<void> {
-    await this.#turnstile.push(tickets).catch((thrown) => {
-      this.events.emit('queue.failed', { error: asError(thrown) })
-    })
   }
 }

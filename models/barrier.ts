@@ -51,10 +51,12 @@ export class Barrier {
       if (!holds.some((hold) => hold.scope === scope)) this.#ours.delete(scope)
   }
 
-  /** Is the queue of this worker held? */
+  /** Is the queue of its kind held? */
   get isQueueHeld(): boolean {
     const { porter } = this.#parts
-    return porter !== undefined && this.#standing(this.passage([`queue:${porter.queue}`])) !== null
+    if (porter === undefined) return false
+    const { queue = porter.queue } = this.#kind.route
+    return this.#standing(this.passage([`queue:${queue}`])) !== null
   }
 
   /** Takes the task no step now? What runs for it may end. */

@@ -81,8 +81,8 @@ export interface CaseFile {
   readonly runs: readonly CaseRun[]
   readonly alarms: readonly CaseAlarm[]
   readonly holds: readonly CaseHold[]
-  /** How many are alive, of those who use this queue. */
-  readonly alive: { readonly worker: number; readonly clock: number }
+  /** How many are alive, of those who serve this queue; workers, whatever they serve. */
+  readonly alive: { readonly worker: number; readonly clock: number; readonly any: number }
   /** Resources that were due before this one. */
   readonly ahead: number
 }
@@ -202,8 +202,10 @@ const HOLDS = `
   WHERE scope = ANY(:scopes::text[]) AND state <> 'open' AND (until IS NULL OR until > to_timestamp(${NOW} / 1000.0)) ORDER BY since`
 
 const ALIVE = `
-  SELECT count(*) FILTER (WHERE role = 'worker')::int AS worker, count(*) FILTER (WHERE role = 'clock')::int AS clock
-  FROM workers w WHERE queue = :queue AND w.stopped_at IS NULL AND NOT ${isSilent('w', NOW)}`
+  SELECT count(*) FILTER (WHERE role = 'worker' AND serves)::int AS worker, count(*) FILTER (WHERE role = 'clock' AND serves)::int AS clock,
+    count(*) FILTER (WHERE role = 'worker')::int AS any
+  FROM (SELECT w.*, CASE WHEN queues IS NULL THEN queue = :queue ELSE jsonb_exists(queues, :queue) END AS serves FROM workers w) w
+  WHERE w.stopped_at IS NULL AND NOT ${isSilent('w', NOW)}`
 
 const AHEAD = `
   SELECT count(*)::int AS ahead FROM (

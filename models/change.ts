@@ -37,11 +37,6 @@ export function noted({ step }: Partial<Unit>, { message }: Desktop): Pick<Unit,
 
 export const NONE: readonly never[] = []
 
-/** The resources of which a unit makes something due. */
-export function rungBy({ starts = NONE, sends = NONE, stops = NONE }: Unit): Set<string> {
-  return new Set([...starts, ...sends, ...stops].map(({ resourceId }) => resourceId))
-}
-
 /** A unit without its envelope: the round adds the id and the fence. */
 export type Change = Omit<Unit, 'id' | 'fence' | 'fields'> & {
   desktop?: Desktop | undefined

@@ -18,7 +18,7 @@ export interface ExplainerParts {
   readonly knex: Knex
   readonly sealer: Sealer
   readonly time: Time
-  /** The queue whose workers and clocks count. */
+  /** The queue whose workers and clocks count for kinds that name none. */
   readonly queue: string
 }
 
@@ -39,7 +39,8 @@ export class Explainer {
    * @throws RESOURCE_UNKNOWN, TASK_UNKNOWN
    */
   async explain(kind: Kind, id: string, task: string | null): Promise<Explanation> {
-    const { knex, queue, time, sealer } = this.#parts
+    const { knex, time, sealer } = this.#parts
+    const { queue = this.#parts.queue } = kind.route
     const names = task === null ? null : kind.namesOf(task)
     const unknown = () => fault('RESOURCE_UNKNOWN', { kind: kind.name, id })
     if (!UUID.test(id)) throw unknown()
@@ -110,11 +111,19 @@ function around(file: CaseFile, kind: Kind, task: string | null, run: CaseRun | 
     const text = `was claimed by ${owner}${known ?? ''}${life}, at ${when(claimedAt, nowMs)}, fence ${fence}.`
     clues.push({ code: 'lease', text, at: claimedAt })
   }
+  const ofQueue = kind.route.queue === undefined ? '' : ` of queue ${file.queue}`
+  if (ofQueue) {
+    const many = alive.worker === 1 ? 'one worker serves' : `${alive.worker} workers serve`
+    clues.push({
+      code: 'queue',
+      text: `travels on queue ${file.queue}, which ${alive.worker === 0 ? 'no worker serves' : many}.`,
+    })
+  }
   const missing = [alive.worker === 0 && 'worker', alive.clock === 0 && 'clock'].filter(Boolean)
   if (missing.length > 0) {
     clues.push({
       code: 'staff',
-      text: `cannot count on a ${missing.join(' or a ')}: none is alive.`,
+      text: `cannot count on a ${missing.join(' or a ')}: none${ofQueue} is alive.`,
     })
   }
   return clues

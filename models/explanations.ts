@@ -52,7 +52,8 @@ export const EVIDENCE = {
   lease: 'who claimed its resource last, under which fence, and whether that one is alive',
   parent: 'the resource it belongs to is not running',
   life: 'its resource is not running',
-  staff: 'no worker or no clock is alive',
+  queue: 'the queue it travels on where its type names one, and how many workers serve that',
+  staff: 'no worker or no clock is alive that serves its queue',
 } as const
 
 export type EvidenceCode = AnswerCode | keyof typeof EVIDENCE

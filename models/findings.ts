@@ -106,7 +106,7 @@ export class Findings {
             text: `is held: ${nameOf(scope)} asked not to be called ${tail}`,
           },
         } as const
-        const actions = [lettingGo(hold)]
+        const actions = [lettingGo(hold, this.#kind?.route.queue)]
         return { ...said[by], at: since, actions }
       })
   }
@@ -143,7 +143,7 @@ export class Findings {
       return [
         {
           code: 'no_worker',
-          text: `${late}, and no worker of queue ${this.#file.queue} is alive.`,
+          text: `${late}, and no worker of queue ${this.#file.queue} is alive${others(alive)}.`,
           at: dueAt,
           actions: ['worker'],
         },
@@ -219,6 +219,10 @@ function lineClue(key: string): Clue {
   return { code: 'in_line', text }
 }
 
+/** Those who serve other queues only. */
+const others = ({ any: count }: { readonly any: number }) =>
+  count === 0 ? '' : `; ${count === 1 ? 'one serves' : `${count} serve`} others`
+
 const because = (reason: string | null) => (reason === null ? '' : `, because: ${reason}`)
 const strikesOf = ({ strikes, struckBy }: CaseRun) =>
   `${strikes === 1 ? 'a process' : `${strikes} processes`} died while this was in hand (${struckBy.join(', ')})`
@@ -244,9 +248,9 @@ function nameOf(scope: string): string {
 }
 
 /** The command that lets it go. */
-function lettingGo({ scope, by }: CaseHold): string {
+function lettingGo({ scope, by }: CaseHold, queue?: string): string {
   const [what, name] = [scope.slice(0, scope.indexOf(':')), scope.slice(scope.indexOf(':') + 1)]
   if (by !== 'pause') return `breakers open ${name}`
   if (what === 'resource') return 'resume #'
-  return what === 'queue' ? 'resume --queue' : `resume --${what} ${name}`
+  return what === 'queue' && name !== queue ? 'resume --queue' : `resume --${what} ${name}`
 }

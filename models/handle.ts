@@ -72,6 +72,8 @@ export class Resource extends Alarming {
   static tenant?: string
   /** What each resource may use in a period: `{ steps: 100, ms: 500, per: '1s' }`; docs/queues.md. */
   static quota?: QuotaOptions
+  /** The queue its tickets travel on, with places of its own at each worker; the house's unless named. docs/queues.md. */
+  static queue?: string
   /** The life cycle: a machine over `starting`, `running`, `stopping`, `restarting`, `deleting`. Replace it at will. */
   static life: AnyStateMachine = life
   /** Runs when a resource is deleted and its tasks have stopped, before its row goes; input: an `ExitInput`. */

@@ -1,5 +1,6 @@
 // The holds of an app: pauses and breakers by hand, and what is held now.
 // Promise: an unknown name is refused with a sentence; every change is told with who and why; whoever opens lets go.
+import { isQueueName } from '../lib/config.ts'
 import type { Ticket } from '../lib/contract.ts'
 import type { Knex } from '../lib/database.ts'
 import { fault } from '../lib/errors.ts'
@@ -204,7 +205,7 @@ const onlyOne = ({ resource, task, queue, dependency }: HoldTarget) =>
   [resource, task, queue, dependency].filter((one) => one !== undefined).length === 1
 
 function queueOf(name: string): string {
-  if (/^[a-z][a-z0-9_]{0,39}$/.test(name)) return name
+  if (isQueueName(name)) return name
   const reason = `"${name}" is not a name of small letters, digits and underscores`
   throw fault('ARGUMENT_INVALID', { what: 'The queue', reason })
 }

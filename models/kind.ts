@@ -9,7 +9,7 @@ import type { AnyStateMachine } from '../lib/machine.ts'
 import { withCadence } from '../lib/machine-cadence.ts'
 import type { Labels } from '../lib/notice.ts'
 import type { ExitRule, NewRun, Origin } from '../lib/unit.ts'
-import { checkedLabels, type Rule, rulesOf } from './alarm-rule.ts'
+import { labelsOf, type Rule, rulesOf } from './alarm-rule.ts'
 import { CLIMBER, climber } from './climber.ts'
 import { type Declaration, declared, type TaskOptions, task as withOptions } from './declared.ts'
 import { exitFault, exitRules, exitsIn, lifeFault, lifeOf } from './exits.ts'
@@ -18,7 +18,7 @@ import { Names } from './names.ts'
 import { type Quota, quotaOf } from './quota.ts'
 import { repeatedBy, repeater, repeaterOf } from './repeater.ts'
 import { RESERVED } from './reserved.ts'
-import { inherited, ownMethod, type ResourceShape, tenantOf } from './shape.ts'
+import { inherited, ownMethod, type ResourceShape, type Route, routeOf, tenantOf } from './shape.ts'
 import { type Terms, termsOf } from './terms.ts'
 
 /** A task as declared: a named machine on a kind of resource. */
@@ -65,6 +65,8 @@ export class Kind {
   readonly tenant: string | null
   /** What each of its resources may use in a period. */
   readonly quota: Quota | null
+  /** The queue its tickets travel on, if it names one. */
+  readonly route: Route
   readonly #tasks: ReadonlyMap<string, TaskDefinition>
   readonly #names: Names
   readonly #exits: readonly ExitRule[]
@@ -82,10 +84,11 @@ export class Kind {
     this.names = [this.name, ...(Object.hasOwn(shape, 'was') ? (shape.was ?? []) : [])]
     this.fields = new FieldSet(this.name, fields)
     this.rules = rulesOf(this.name, inherited(shape, 'alarms'))
-    this.labels = this.#labels(inherited(shape, 'labels'))
+    this.labels = labelsOf(this.name, inherited(shape, 'labels'))
     this.handlesPanics = ownMethod(shape.prototype, 'onPanic')
     this.tenant = tenantOf(this.name, shape, this.fields)
     this.quota = quotaOf(this.name, shape.quota)
+    this.route = routeOf(this.name, shape)
     const named = Object.entries(tasks).map(([name, one]) => this.#define(name, one, faulty))
     this.#exits = named.flatMap(({ name, options }) =>
       [name, ...(options.was ?? [])].flatMap((one) => exitRules(one, options)),
@@ -230,15 +233,6 @@ export class Kind {
         name,
         why: 'already a member of the class',
       })
-    }
-  }
-
-  #labels(labels: Labels): Labels {
-    try {
-      return checkedLabels(labels)
-    } catch (refused) {
-      const reason = asError(refused).message
-      throw fault('RULE_INVALID', { kind: this.name, name: 'labels', reason })
     }
   }
 

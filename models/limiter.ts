@@ -88,8 +88,12 @@ export class Limiter {
   }
 
   #tell(resourceIds: readonly string[]): void {
+    // Whoever waits for a slot of this task is of this kind.
+    const { route } = this.#kind
     if (resourceIds.length > 0)
-      void this.#parts.push(resourceIds.map((resourceId) => ({ resourceId, isUrgent: true })))
+      void this.#parts.push(
+        resourceIds.map((resourceId) => ({ resourceId, isUrgent: true, ...route })),
+      )
   }
 
   #limitOf({ task, status, origin }: StoredTask): Limit | null {

@@ -3,6 +3,7 @@ import type { Sealer } from '../lib/codec.ts'
 import type { Ticket } from '../lib/contract.ts'
 import type { Events } from '../lib/events.ts'
 import type { Porter } from '../lib/porter.ts'
+import type { Routing } from '../lib/routes.ts'
 import type { Store } from '../lib/store.ts'
 import type { Time } from '../lib/time.ts'
 import type { Breakers } from './breakers.ts'
@@ -24,11 +25,13 @@ export interface TickParts {
   /** Pushes tickets; does not throw, for the clock covers what is lost. */
   push(tickets: readonly Ticket[]): Promise<void>
   /** Something of this resource falls due at that moment; a hint that may be forgotten. */
-  soon(resourceId: string, dueAt: number): void
+  soon(resourceId: string, dueAt: number, queue?: string): void
   /** The name of this worker in leases and history. */
   readonly owner: string
   /** What the processes at work know of each other. */
   readonly presence: Presence
+  /** Which kinds travel on which queue; without it all on one. */
+  readonly routing?: Pick<Routing, 'queueOf'>
   /** How much one tick may do before others get their turn. */
   readonly quota: { readonly steps: number; readonly ms: number }
   /** How often a round that lasts looks whether something came due that nobody told it of. */

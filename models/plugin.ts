@@ -17,6 +17,8 @@ export interface Premises {
   readonly config: Config
   readonly database: Database
   readonly queue: Pick<Queue, 'depth'>
+  /** All queues by their names, that one among them. */
+  readonly queues: ReadonlyMap<string, Pick<Queue, 'depth'>>
   readonly notices: Notices
   readonly registry: Registry
 }
@@ -69,17 +71,17 @@ export function attach(plugins: readonly Plugin[], events: Events): () => void {
 export function wrapped(ticker: Ticker, plugins: readonly Plugin[], events: Events): Ticker {
   const tick = plugins.reduceRight(
     (inner, plugin) => (plugin.around ? around(plugin, inner, events) : inner),
-    (resourceId: string, lease: Lease) => ticker.tick(resourceId, lease),
+    (resourceId: string, lease: Lease, queue?: string) => ticker.tick(resourceId, lease, queue),
   )
   return { tick, dueNow: (id) => ticker.dueNow(id), nudge: (id) => ticker.nudge(id) }
 }
 
 /** The tick happens once and its outcome counts, whatever the wrapper does before, after or instead. */
 function around(plugin: Plugin, inner: Ticker['tick'], events: Events): Ticker['tick'] {
-  return async (resourceId, lease) => {
+  return async (resourceId, lease, queue) => {
     let ticked: Promise<Verdict> | undefined
     const next = () => {
-      ticked ??= inner(resourceId, lease)
+      ticked ??= inner(resourceId, lease, queue)
       return ticked
     }
     try {

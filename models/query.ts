@@ -72,7 +72,10 @@ export interface WorkerLine {
   readonly host: string
   readonly pid: number
   readonly queue: string
+  /** Of all queues together. */
   readonly concurrency: number | null
+  /** Those it serves, a worker with how many places each; null of one that did not say. */
+  readonly queues: Readonly<Record<string, number | null>> | null
   /** Stale: it was not heard of for too long, and did not say goodbye. */
   readonly status: 'alive' | 'stale' | 'stopped'
   readonly startedAt: number
@@ -214,7 +217,7 @@ export class Query {
   /** Who is at work, and who was lately: those alive first, then the latest seen. */
   async workers({ limit = MOST }: { limit?: number } = {}): Promise<WorkerLine[]> {
     const { rows } = await this.#knex.raw(
-      `SELECT id, role, host, pid, queue, concurrency, started_at AS "startedAt", seen_at AS "seenAt", stopped_at AS "stoppedAt",
+      `SELECT id, role, host, pid, queue, concurrency, queues, started_at AS "startedAt", seen_at AS "seenAt", stopped_at AS "stoppedAt",
          CASE WHEN stopped_at IS NOT NULL THEN 'stopped' WHEN ${isSilent('w', ':nowMs::float8')} THEN 'stale' ELSE 'alive' END AS status
        FROM workers w ORDER BY status, seen_at DESC, id LIMIT :limit`,
       { nowMs: this.#time.now(), limit },

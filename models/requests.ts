@@ -47,6 +47,7 @@ export function newRun(
     evenStopped: name === LIFE,
     origin: null,
     ...target.kind.laneOf(name),
+    ...target.kind.route,
     ...renamed(target),
     args:
       args === undefined
@@ -70,6 +71,7 @@ export function newStop(
     resourceId,
     task: name,
     ...(task !== null && renamed({ kind, resourceId, task })),
+    ...kind.route,
     except: task === null ? LIFE : null,
     ...(force && { force }),
     ...(exits.length > 0 && { exits }),
@@ -139,6 +141,7 @@ export function newEvent(
     id: newId(parts.time),
     resourceId: target.resourceId,
     task: target.kind.task(target.task).name,
+    ...target.kind.route,
     ...renamed(target),
     type,
     payload: isEmpty ? null : weighed(encode(payload, parts.sealer), `The event ${type}`),

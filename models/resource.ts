@@ -16,11 +16,17 @@ export class ResourceTicker implements Ticker {
     this.#parts = parts
   }
 
-  async tick(resourceId: string, lease: Lease): Promise<Verdict> {
-    const { store, owner, registry, events, time, presence } = this.#parts
+  async tick(resourceId: string, lease: Lease, queue?: string): Promise<Verdict> {
+    const { store, owner, registry, events, time, presence, routing } = this.#parts
     const startedAt = time.monotonic()
     const claim = await store.claim(resourceId, owner, presence.isJudge)
     if (!claim) return { kind: 'done' }
+    const home = routing?.queueOf(claim.kind) ?? queue
+    if (queue && home && home !== queue) {
+      // Nothing of it was begun, and nobody died of it.
+      await presence.release(resourceId, claim.fence)
+      return { kind: 'elsewhere', queue: home }
+    }
     if (!registry.has(claim.kind)) return leave(this.#parts, claim, claim.tasks)
     const round = new Round(this.#parts, registry.find(claim.kind), claim, lease)
     this.#rounds.set(resourceId, round)

@@ -26,12 +26,14 @@ export interface RoomsOptions {
   /** An embedded database already open, for specs. */
   readonly embedded?: Embedded | undefined
   readonly onBlind: () => void
+  /** The names of all queues, the house's among them; that one alone unless told. */
+  readonly queues?: readonly string[]
   /** Tables of plugins, after ours. */
   readonly migrations?: readonly Migration[]
 }
 
 /** BullMQ takes up to three connections for each taker, beside those that push. */
-const QUEUE_CONNECTIONS = 6
+const QUEUE_CONNECTIONS = { pushing: 3, taking: 3 }
 /** A ticket older than this says nothing any more. */
 const TICKET_TTL_MS = 3_600_000
 
@@ -39,18 +41,21 @@ export class Rooms {
   readonly config: Config
   readonly keyring: Keyring
   readonly database: Database
+  /** The house's own. */
   readonly queue: TicketQueue
+  readonly queues: ReadonlyMap<string, TicketQueue>
   readonly lock: Lock
   readonly #closing: (() => Promise<void>)[]
 
   private constructor(
-    parts: Pick<Rooms, 'config' | 'keyring' | 'database' | 'queue' | 'lock'>,
+    parts: Pick<Rooms, 'config' | 'keyring' | 'database' | 'queues' | 'lock'>,
     closing: (() => Promise<void>)[],
   ) {
     this.config = parts.config
     this.keyring = parts.keyring
     this.database = parts.database
-    this.queue = parts.queue
+    this.queues = parts.queues
+    this.queue = parts.queues.get(parts.config.queue) as TicketQueue
     this.lock = parts.lock
     this.#closing = closing
   }
@@ -67,7 +72,7 @@ export class Rooms {
   }
 
   static async #open(
-    { config, time, events, migrate, embedded, onBlind, migrations = [] }: RoomsOptions,
+    { config, time, events, migrate, embedded, onBlind, migrations = [], ...more }: RoomsOptions,
     closing: (() => Promise<void>)[],
   ): Promise<Rooms> {
     const keyring = loadKeyring(config)
@@ -79,16 +84,20 @@ export class Rooms {
     const redis = config.redisUrl ? await redisAt(config.redisUrl, time) : null
     if (redis) closing.push(() => redis.close())
     const { redisBackend, TicketQueue } = await import('../lib/queue.ts')
-    const envelope = new Envelope({ keyring, queue: config.queue, time, ttlMs: TICKET_TTL_MS })
+    const { queues: names = [config.queue] } = more
     const backend = redis
       ? redisBackend(redis, config.schema)
-      : await carrierIn(database, migrate || isOurs)
-    const queue = new TicketQueue({ name: config.queue, backend, envelope, events, time, onBlind })
-    closing.push(() => queue.close())
-    return new Rooms(
-      { config, keyring, database, queue, lock: await lockOf(redis, database, config, time) },
-      closing,
-    )
+      : await carrierIn(database, migrate || isOurs, names.length)
+    const named = names.map((name) => {
+      const envelope = new Envelope({ keyring, queue: name, time, ttlMs: TICKET_TTL_MS })
+      return [name, new TicketQueue({ name, backend, envelope, events, time, onBlind })] as const
+    })
+    const queues = new Map(named)
+    closing.push(async () => {
+      await Promise.all(named.map(([, queue]) => queue.close()))
+    })
+    const lock = await lockOf(redis, database, config, time)
+    return new Rooms({ config, keyring, database, queues, lock }, closing)
   }
 
   /** Closes in the opposite order of opening. */
@@ -140,11 +149,12 @@ async function bringUpToDate(database: Database, migrate: boolean): Promise<void
   await database.migrate()
 }
 
-async function carrierIn(database: Database, migrate: boolean) {
+async function carrierIn(database: Database, migrate: boolean, takers: number) {
+  const { pushing, taking } = QUEUE_CONNECTIONS
   const { migrateQueue, postgresBackend } = await import('../lib/queue.ts')
   const schema = `${database.schema}_queue`
   // Two overload sets that no compiler can match: the pool is the one BullMQ is documented for.
-  const pool = database.pool(schema, QUEUE_CONNECTIONS) as never
+  const pool = database.pool(schema, pushing + takers * taking) as never
   if (migrate) await migrateQueue({ pool, schema })
   return postgresBackend({ pool, schema })
 }

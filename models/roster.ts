@@ -48,6 +48,7 @@ export class Roster implements Presence {
   readonly quarantine: Quarantine
   readonly #parts: RosterParts
   readonly #role: 'clock' | 'worker'
+  readonly #queues: ReadonlyMap<string, number | null>
   readonly #pulseMs: number
   readonly #startedAt: number
   readonly #left = new AbortController()
@@ -57,10 +58,18 @@ export class Roster implements Presence {
   #seenAt = Number.NEGATIVE_INFINITY
   #judgesFrom = Number.NEGATIVE_INFINITY
 
-  constructor(parts: RosterParts, role: 'clock' | 'worker') {
+  /** @param queues those it serves, a worker with how many places each; the house's alone unless told */
+  constructor(
+    parts: RosterParts,
+    role: 'clock' | 'worker',
+    queues: ReadonlyMap<string, number | null> = new Map([
+      [parts.config.queue, role === 'worker' ? parts.config.concurrency : null],
+    ]),
+  ) {
     this.#parts = parts
     this.quarantine = new Quarantine(parts.time)
     this.#role = role
+    this.#queues = queues
     this.id = `${role}-${newToken().slice(0, 8)}`
     this.#pulseMs = pulseMsOf(parts.config)
     this.#startedAt = parts.time.now()
@@ -129,8 +138,8 @@ export class Roster implements Presence {
     const { database, config, time } = this.#parts
     await database.query(SAY, [
       ...[this.id, this.#role, hostname(), process.pid, config.queue],
-      ...[this.#role === 'worker' ? config.concurrency : null, this.#pulseMs],
-      ...[this.#startedAt, time.now()],
+      ...[this.#role === 'worker' ? this.#places : null, this.#pulseMs],
+      ...[this.#startedAt, time.now(), JSON.stringify(Object.fromEntries(this.#queues))],
     ])
     const silentMs = SILENT_PULSES * this.#pulseMs
     const now = time.monotonic()
@@ -138,6 +147,10 @@ export class Roster implements Presence {
     const wasSilent = this.#seenAt > Number.NEGATIVE_INFINITY && now - this.#seenAt >= silentMs
     if (wasSilent) this.#judgesFrom = now + silentMs
     this.#seenAt = now
+  }
+
+  get #places(): number {
+    return [...this.#queues.values()].reduce<number>((sum, places) => sum + (places ?? 0), 0)
   }
 
   async #confess(): Promise<void> {
@@ -158,8 +171,8 @@ export class Roster implements Presence {
 }
 
 const SAY = `
-  INSERT INTO workers (id, role, host, pid, queue, concurrency, pulse_ms, started_at, seen_at)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, to_timestamp($8 / 1000.0), to_timestamp($9 / 1000.0))
+  INSERT INTO workers (id, role, host, pid, queue, concurrency, pulse_ms, started_at, seen_at, queues)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, to_timestamp($8 / 1000.0), to_timestamp($9 / 1000.0), $10::jsonb)
   ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`
 
 const RELEASE = `

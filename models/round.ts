@@ -8,11 +8,12 @@ import type { Claim, StoredTask } from '../lib/claim.ts'
 import type { Lease } from '../lib/contract.ts'
 import { newId } from '../lib/id.ts'
 import type { Place } from '../lib/machine.ts'
+import { rungBy } from '../lib/routes.ts'
 import type { Time } from '../lib/time.ts'
 import type { Outcome, Unit } from '../lib/unit.ts'
 import { Allowance } from './allowance.ts'
 import { Barrier } from './barrier.ts'
-import { type Change, NONE, noted, RoundLost, RunEnded, rungBy, together } from './change.ts'
+import { type Change, NONE, noted, RoundLost, RunEnded, together } from './change.ts'
 import { CLIMBER } from './climber.ts'
 import { Desktop, type Stock } from './desktop.ts'
 import type { Kind } from './kind.ts'
@@ -136,10 +137,7 @@ export class Round implements Stock {
     return was
   }
 
-  /**
-   * Reads again what is due; the fields follow. In line with the commits: what is read beside one may be
-   * older than what the round knows by then.
-   */
+  /** Reads again what is due; the fields follow. In line with the commits: read beside one, it may be older than known. */
   look(): Promise<Claim | null> {
     return this.#line.go(() => this.#look())
   }
@@ -246,7 +244,7 @@ export class Round implements Stock {
       this.#steps += 1
       this.allowance?.count()
     }
-    if (unit.due?.at) this.parts.soon(this.#resourceId, unit.due.at)
+    if (unit.due?.at) this.parts.soon(this.#resourceId, unit.due.at, this.kind.route.queue)
     if (unit.starts || unit.sends || unit.stops || unit.reports) await this.#tell(unit)
   }
 
@@ -295,6 +293,6 @@ export class Round implements Stock {
     // What is said of a resource makes nothing due; this one is to see what was said.
     if (unit.reports?.length) this.nudge()
     if (rung.delete(this.#resourceId)) this.nudge()
-    if (rung.size > 0) await this.parts.push([...rung].map((resourceId) => ({ resourceId })))
+    if (rung.size > 0) await this.parts.push([...rung.values()])
   }
 }

@@ -6,6 +6,7 @@ import type { Knex } from '../lib/database.ts'
 import { fault } from '../lib/errors.ts'
 import { newId } from '../lib/id.ts'
 import type { NewNotice } from '../lib/notice.ts'
+import { rungBy } from '../lib/routes.ts'
 import { ORDINARY } from '../lib/share.ts'
 import type { Store } from '../lib/store.ts'
 import type { Outcome, Unit } from '../lib/unit.ts'
@@ -158,9 +159,14 @@ export abstract class RunDesk<Parts extends RunDeskParts> {
 
   /**
    * Commits a unit of the desk's own and pushes a ticket for the resource it made due.
+   * @param route of that resource, where the unit does not say it
    * @throws DESYNCHRONIZED when somebody else was faster
    */
-  async commit(parts: Omit<Unit, 'id'>, resourceId: string | null): Promise<Committed> {
+  async commit(
+    parts: Omit<Unit, 'id'>,
+    resourceId: string | null,
+    route: Kind['route'] = {},
+  ): Promise<Committed> {
     const [outcome] = await this.parts.store.commit([
       { id: newId(this.parts.requests.time), ...parts },
     ])
@@ -172,12 +178,13 @@ export abstract class RunDesk<Parts extends RunDeskParts> {
       throw fault('DESYNCHRONIZED', { task, expected })
     }
     const isUrgent = parts.starts?.some(({ rank = ORDINARY }) => rank < ORDINARY) ?? false
-    if (resourceId !== null && !outcome.isQuiet) await this.parts.push([{ resourceId, isUrgent }])
+    if (resourceId !== null && !outcome.isQuiet)
+      await this.parts.push([{ resourceId, isUrgent, ...route, ...rungBy(parts).get(resourceId) }])
     return outcome
   }
 
   protected async moved({ kind, resourceId }: Target, unit: Omit<Unit, 'id'>, state: string) {
-    await this.commit(this.watched(kind, resourceId, unit), resourceId)
+    await this.commit(this.watched(kind, resourceId, unit), resourceId, kind.route)
     return { step: unit.step?.step ?? 0, state }
   }
 

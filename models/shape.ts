@@ -1,4 +1,5 @@
 // The shape of a resource class: its static side, as the house reads it.
+import { isQueueName } from '../lib/config.ts'
 import { fault } from '../lib/errors.ts'
 import type { AnyStateMachine } from '../lib/machine.ts'
 import type { Labels } from '../lib/notice.ts'
@@ -20,6 +21,7 @@ export interface ResourceShape {
   readonly labels?: Labels
   readonly tenant?: string
   readonly quota?: QuotaOptions
+  readonly queue?: string
   readonly life: AnyStateMachine
   readonly exit?: AnyStateMachine
   readonly prototype: object
@@ -63,4 +65,17 @@ export function tenantOf(kind: string, { tenant }: ResourceShape, fields: FieldS
       : null
   if (reason !== null) throw fault('TENANT_INVALID', { kind, tenant, reason })
   return tenant
+}
+
+/** Said of what makes a resource due, so that its ticket travels on the queue of its kind. */
+export interface Route {
+  readonly queue?: string
+}
+
+/** The queue a class names; nothing when its tickets travel on the house's. @throws QUEUE_INVALID */
+export function routeOf(kind: string, { queue }: ResourceShape): Route {
+  if (queue === undefined) return {}
+  if (isQueueName(queue)) return { queue }
+  const reason = 'it is not a name of small letters, digits and underscores'
+  throw fault('QUEUE_INVALID', { kind, queue: JSON.stringify(queue), reason })
 }

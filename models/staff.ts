@@ -6,14 +6,13 @@ import type { Sealer } from '../lib/codec.ts'
 import type { Ticket } from '../lib/contract.ts'
 import { asError } from '../lib/errors.ts'
 import type { Events } from '../lib/events.ts'
-import { Keeper } from '../lib/lock.ts'
 import type { Porter } from '../lib/porter.ts'
+import { Quay } from '../lib/routes.ts'
 import { Soon } from '../lib/soon.ts'
 import type { Store } from '../lib/store.ts'
 import type { Time } from '../lib/time.ts'
 import { MOST_WAITING } from '../lib/turnstile.ts'
 import { within } from '../lib/within.ts'
-import { Worker } from '../lib/worker.ts'
 import type { Breakers } from './breakers.ts'
 import type { Library } from './library.ts'
 import type { Notices } from './notices.ts'
@@ -26,6 +25,8 @@ import type { RequestParts } from './requests.ts'
 import { ResourceTicker } from './resource.ts'
 import type { Rooms } from './rooms.ts'
 import { Roster } from './roster.ts'
+import type { KindRouting } from './routing.ts'
+import { Shift } from './shift.ts'
 import { Steward } from './steward.ts'
 import type { Verbs } from './verbs.ts'
 
@@ -35,6 +36,7 @@ export interface StaffParts {
   readonly time: Time
   readonly events: Events
   readonly registry: Registry
+  readonly routing: KindRouting
   readonly sealer: Sealer
   readonly requests: RequestParts
   readonly desk: Committed & Pick<Verbs, 'start'>
@@ -62,8 +64,8 @@ export class Staff {
   #deafen: () => void = () => {}
   #clock: Clock | null = null
   #watch: Roster | null = null
-  #shift: Roster | null = null
-  #worker: Worker | null = null
+  #presence: Roster | null = null
+  #shift: Shift | null = null
   #soon: Soon | null = null
   #askedAt = Number.NEGATIVE_INFINITY
   #steward: Steward | null = null
@@ -73,9 +75,9 @@ export class Staff {
   constructor(parts: StaffParts) {
     this.#parts = parts
     const { rooms, events } = parts
-    const { toldMs, queue } = rooms.config
+    const { toldMs } = rooms.config
     this.#patrol = new Patrol({ ...parts, knex: rooms.database.knex, toldMs })
-    this.#deafen = events.on('ticket.refused', ({ reason }) => {
+    this.#deafen = events.on('ticket.refused', ({ reason, queue }) => {
       void this.#patrol.unreadable(reason, queue)
     })
   }
@@ -83,10 +85,10 @@ export class Staff {
   startClock(): void {
     if (this.#clock) return
     const { store: due, time, events, rooms } = this.#parts
-    const { queue, config } = rooms
+    const { queues, config } = rooms
     this.#clock = new Clock({
       due,
-      queue,
+      queue: new Quay(config.queue, queues),
       time,
       events,
       beatMs: config.beatMs,
@@ -100,13 +102,12 @@ export class Staff {
   }
 
   async startWorker(): Promise<void> {
-    if (this.#worker) return
+    if (this.#shift) return
     const { time, events, rooms } = this.#parts
-    const { queue, lock, config } = rooms
-    const keeper = new Keeper({ lock, time, events, ttlMs: config.lockTtlMs })
-    const { concurrency, graceMs, quotaSteps, quotaMs } = config
+    const { config } = rooms
+    const { quotaSteps, quotaMs } = config
     const presence = this.#roster('worker')
-    this.#shift = presence
+    this.#presence = presence
     const { id: owner } = presence
     const requests = { ...this.#parts.requests, actor: owner }
     const quota = { steps: quotaSteps, ms: quotaMs }
@@ -119,23 +120,23 @@ export class Staff {
     const rounds = new ResourceTicker({
       ...this.#parts,
       ...{ requests, owner, presence, quota, lookMs, children, offspring },
-      soon: (resourceId, dueAt) => soon.note(resourceId, dueAt),
+      soon: (...due) => soon.note(...due),
     })
     const ticker = wrapped(rounds, this.#parts.plugins, events)
-    this.#worker = new Worker({ queue, keeper, ticker, time, events, concurrency, graceMs })
+    this.#shift = new Shift({ ...this.#parts, ticker })
     await presence.enter()
     this.#begin('worker')
-    await this.#worker.start()
+    await this.#shift.start()
   }
 
   async stopWorker(): Promise<void> {
-    await this.#worker?.stop()
+    await this.#shift?.stop()
     await this.#end('worker')
     this.#soon?.clear()
-    this.#worker = null
-    const shift = this.#shift
     this.#shift = null
-    await shift?.leave()
+    const presence = this.#presence
+    this.#presence = null
+    await presence?.leave()
   }
 
   async close(): Promise<void> {
@@ -151,18 +152,20 @@ export class Staff {
   }
 
   #roster(role: 'clock' | 'worker'): Roster {
-    const { rooms, time, events } = this.#parts
+    const { rooms, time, events, routing } = this.#parts
     const { database, config } = rooms
-    return new Roster({ database, config, time, events }, role)
+    const queues =
+      role === 'worker' ? routing.served : new Map(routing.names.map((name) => [name, null]))
+    return new Roster({ database, config, time, events }, role, queues)
   }
 
   /** What plugins do beside the house; one that cannot begin is told, and keeps nobody from the work. */
   #begin(place: Place): void {
     const { rooms, events, time, notices, plugins, registry } = this.#parts
-    const { database, config, queue } = rooms
+    const { database, config, queue, queues } = rooms
     for (const plugin of plugins) {
       try {
-        const premises = { events, time, config, database, queue, notices, registry }
+        const premises = { events, time, config, database, queue, queues, notices, registry }
         const duty = plugin.duty?.(premises, place)
         if (duty) this.#duties.push({ place, duty })
       } catch (thrown) {

@@ -52,6 +52,7 @@ async function gather(opened: Opened, word: string) {
   const children = await query.resources({ parentId: held.id, limit: MOST })
   return {
     ...held,
+    ...app.registry.find(kind).route,
     availability: availabilityValue(found.availability),
     tasks,
     failures: failures.map(failed),
@@ -78,13 +79,13 @@ function failed(failure: FailureLine) {
 }
 
 function paragraphs(described: Described) {
-  const { kind, id, state, parentId, fields, tasks, failures, children } = described
+  const { kind, id, state, parentId, queue, fields, tasks, failures, children } = described
   const { status, ...said } = described.availability
   const efforts = tasks.flatMap((run) => run.effects.map((one) => effortRow(run.task, one)))
   const timers = tasks.flatMap((run) => run.timers.map((one) => [run.task, one.event, one.dueAt]))
   return [
     `${cell(`${kind}/${id}`)}\n`,
-    pairsOf({ state, parent: parentId }),
+    pairsOf({ state, parent: parentId, ...(queue !== undefined && { queue }) }),
     titled('Availability', pairsOf(status === 'unknown' ? {} : { status, ...said })),
     titled('Fields', pairsOf(fields)),
     titled('Tasks', table(TASK_HEAD, tasks.map(taskRow))),

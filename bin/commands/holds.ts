@@ -11,7 +11,8 @@ import { resourceWord } from '../words.ts'
 /** What is named, besides a resource. */
 interface Named extends Change {
   readonly task?: string
-  readonly queue?: boolean
+  /** By its name, or true for the house's. */
+  readonly queue?: string | true
 }
 
 interface Pause extends Named {
@@ -92,7 +93,7 @@ function resumeCommand(program: Command, door: Door): void {
 const naming = (command: Command): Command =>
   command
     .option('--task <kind.name>', 'a task of every resource of a kind')
-    .option('--queue', 'everything: the queue of this configuration')
+    .option('--queue [name]', 'all that travels on a queue; on that of the house, unless named')
 
 type Run = Extract<What, { run: string }>
 
@@ -117,14 +118,17 @@ async function resumeRun(
 
 /** @throws ARGUMENT_INVALID */
 function whatOf(word: string | undefined, run: string | undefined, options: Named): What {
-  const { task, queue = false } = options
-  const named = [word, task, queue || undefined].filter((one) => one !== undefined)
+  const { task, queue } = options
+  const named = [word, task, queue].filter((one) => one !== undefined)
   if (named.length !== 1) {
-    const reason = 'name exactly one: KIND/ID, KIND/ID TASK, --task KIND.NAME or --queue'
+    const reason = 'name exactly one: KIND/ID, KIND/ID TASK, --task KIND.NAME or --queue NAME'
     throw fault('ARGUMENT_INVALID', { what: 'What is paused or resumed', reason })
   }
   if (task !== undefined) return { target: async () => ({ task }), name: `task ${task}` }
-  if (queue) return { target: async () => ({ queue: true }), name: 'the queue' }
+  if (queue !== undefined) {
+    const name = queue === true ? 'the queue' : `queue ${queue}`
+    return { target: async () => ({ queue }), name }
+  }
   const { kind, id } = resourceWord(word as string)
   if (run !== undefined) return { kind, id, run }
   // The kind is part of the name: another one's id is no resource of it.

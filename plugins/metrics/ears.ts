@@ -22,9 +22,21 @@ function ofClock(meter: Meter): Ears {
     },
     'due.taken': ({ kind, lateMs }) =>
       meter.observe('escapement_clock_kind_lateness_seconds', { kind }, seconds(lateMs)),
-    'worker.started': ({ concurrency }) =>
-      meter.set('escapement_worker_concurrency', {}, concurrency),
-    'worker.stopped': () => meter.set('escapement_worker_concurrency', {}, 0),
+    ...ofPlaces(meter),
+  }
+}
+
+/** Of all queues together. */
+function ofPlaces(meter: Meter): Ears {
+  const places = new Map<string, number>()
+  const have = (queue: string, count: number) => {
+    places.set(queue, count)
+    const all = [...places.values()].reduce((sum, one) => sum + one, 0)
+    meter.set('escapement_worker_concurrency', {}, all)
+  }
+  return {
+    'worker.started': ({ queue, concurrency }) => have(queue, concurrency),
+    'worker.stopped': ({ queue }) => have(queue, 0),
   }
 }
 

@@ -44,11 +44,11 @@ interface Answer {
 export class Gauges {
   readonly #meter: Meter
   readonly #premises: Pick<Premises, 'time'>
-  readonly #queue: Look<number>
+  readonly #depths: Look<readonly (readonly [queue: string, depth: number])[]>
   readonly #house: Look<Answer>
 
   constructor(meter: Meter, premises: Premises) {
-    const { time, events, queue, database, config } = premises
+    const { time, events, queues, database, config } = premises
     this.#meter = meter
     this.#premises = premises
     const patience = { time, freshMs: FRESH_MS, patienceMs: PATIENCE_MS }
@@ -57,15 +57,18 @@ export class Gauges {
       if (error) events.emit('plugin.failed', { plugin: 'metrics', error })
     }
     const ask = async () => (await database.query(ASK, [time.now(), config.toldMs])).rows[0]
-    this.#queue = new Look({ ...patience, ask: () => queue.depth(), onFailure: failed('queue') })
+    const depths = () =>
+      Promise.all([...queues].map(async ([name, queue]) => [name, await queue.depth()] as const))
+    this.#depths = new Look({ ...patience, ask: depths, onFailure: failed('queue') })
     this.#house = new Look({ ...patience, ask, onFailure: failed('database') })
   }
 
   /** Brings the meter up to date. Never rejects. */
   async read(): Promise<void> {
-    const [depth, answer] = await Promise.all([this.#queue.take(), this.#house.take()])
-    if (depth === null) this.#meter.forget('escapement_queue_depth')
-    else this.#meter.set('escapement_queue_depth', {}, depth)
+    const [depths, answer] = await Promise.all([this.#depths.take(), this.#house.take()])
+    if (depths === null) this.#meter.forget('escapement_queue_depth')
+    for (const [queue, depth] of depths ?? [])
+      this.#meter.set('escapement_queue_depth', { queue }, depth)
     if (answer === null) for (const name of ASKED) this.#meter.forget(name)
     else this.#show(answer)
   }

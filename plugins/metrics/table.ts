@@ -46,7 +46,7 @@ export const METRICS = {
   // the worker
   escapement_worker_concurrency: gauge(
     'process',
-    'How many resources the worker ticks at once; 0 while there is none.',
+    'How many resources the worker ticks at once, of all queues; 0 while there is none.',
   ),
   escapement_ticks_in_hand: gauge('process', 'Ticks that are going on.'),
   escapement_ticks_total: counter(
@@ -78,7 +78,7 @@ export const METRICS = {
   escapement_desynchronized_total: counter('Commits refused: the task had moved on.'),
   escapement_store_retries_total: counter('Transactions that were tried again.'),
   // what is due
-  escapement_queue_depth: gauge('house', 'Tickets that wait in the queue.'),
+  escapement_queue_depth: gauge('house', 'Tickets that wait in a queue.', 'queue'),
   escapement_due_tasks: gauge('house', 'Tasks that are due now.'),
   escapement_due_lateness_seconds: gauge('house', 'How late the oldest of them is.'),
   // alarms, holds and notices

@@ -82,7 +82,8 @@ async function listsStaff(place: Place): Promise<void> {
     assert.is(new Date(stoppedAt).toISOString(), stoppedAt)
   }
   const worker = staff.find(({ role }: any) => role === 'worker')
-  assert.is(worker.concurrency, 3)
+  assert.equal([worker.concurrency, worker.queues], [3, { ticks: 3 }])
+  assert.match((await place.run(['workers'])).out, /ticks=3 +3 /)
 }
 
 test.run()

@@ -34,6 +34,8 @@ test('so are a task of a kind and the queue', LONG, async () => {
   )
   assert.is((await place.json(['pause', '--queue'])).scope, 'queue:ticks')
   assert.is((await place.run(['resume', '--queue'])).out, 'the queue goes on\n')
+  assert.is((await place.json(['pause', '--queue', 'slow'])).scope, 'queue:slow')
+  assert.is((await place.run(['resume', '--queue', 'slow'])).out, 'queue slow goes on\n')
 })
 
 test('breakers are listed, shut, opened, and have a history', LONG, async () => {
@@ -57,6 +59,7 @@ test('what cannot be held is refused', LONG, async () => {
   const refused: [string[], number, RegExp][] = [
     [['pause'], 2, /name exactly one/],
     [['pause', server, '--queue'], 2, /name exactly one/],
+    [['pause', '--queue', 'Slow one'], 2, /small letters/],
     [['pause', server, 'wait', '--for', '1h'], 2, /until it is resumed/],
     [['pause', server, '--until', '2001-01-01'], 2, /has passed/],
     [['pause', '--task', 'Server.nap'], 3, /nap/],

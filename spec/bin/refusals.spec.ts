@@ -91,6 +91,19 @@ test('of an app file that is not there, exports none, or is broken', LONG, async
   await refused({ ...none, env, folder: place.folder })
 })
 
+test('of queues that cannot be served', LONG, async () => {
+  const cases: [queues: string, says: string][] = [
+    ['ticks=1,slow=2', 'names "slow", and no class is on it; there is ticks'],
+    ['ticks=0', 'gives "ticks" 0 places, which is not between 1 and 1000'],
+    ['ticks', 'says "ticks", which is not of the form queue=places'],
+  ]
+  for (const [ESCAPEMENT_QUEUES, says] of cases)
+    await refused({
+      ...{ words: ['worker'], env: { ESCAPEMENT_QUEUES }, code: 'CONFIG_INVALID' },
+      ...{ exit: 'usage', says: `ESCAPEMENT_QUEUES ${says}` },
+    })
+})
+
 test('of words that mean nothing', LONG, async () => {
   const usage = { code: 'COMMAND_INVALID', exit: 'usage' } as const
   const wrong = { code: 'ARGUMENT_INVALID', exit: 'usage' } as const

@@ -52,6 +52,8 @@ export class Process {
     const queue = { push: (tickets: readonly Ticket[]) => this.#push(tickets) }
     this.#worker = new Worker({
       queue: queue as never,
+      name: 'ticks',
+      redirect: async () => {},
       keeper: { hold: (key, work) => this.#hold(key, work) },
       ticker: new ResourceTicker(this.#parts(time, queue.push)),
       time,

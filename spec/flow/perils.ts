@@ -3,6 +3,7 @@
 // is final: whatever the dead process still tries reaches nobody.
 import { Clock } from '../../lib/clock.ts'
 import type { Hold, Ticket } from '../../lib/contract.ts'
+import { Quay } from '../../lib/routes.ts'
 import type { App } from '../../models/app.ts'
 import type { FakeTime } from '../support/time.ts'
 
@@ -59,7 +60,8 @@ export async function workUnder(app: App, time: FakeTime, peril: Peril | null): 
   })
   await app.startWorker()
   const { store: due, events } = app
-  const clock = new Clock({ due, queue, time, events, beatMs: config.beatMs, most: MOST })
+  const quay = new Quay(config.queue, new Map([[config.queue, queue]]))
+  const clock = new Clock({ due, queue: quay, time, events, beatMs: config.beatMs, most: MOST })
   const isDone = async () =>
     (await database.query('SELECT 1 FROM tasks WHERE finished_at IS NULL LIMIT 1')).rowCount === 0
   for (let turn = 0; turn < MOST_TURNS && !run.isDead; turn++) {

@@ -1,11 +1,14 @@
 // The clock: asks who is due, pushes tickets, sleeps until there is reason to look again.
 import { Clock, type ClockOptions } from '../../lib/clock.ts'
-import type { Ticket } from '../../lib/contract.ts'
+import type { Queue, Ticket } from '../../lib/contract.ts'
 import { Events } from '../../lib/events.ts'
+import { Quay } from '../../lib/routes.ts'
 import { assert, suite } from '../support/suite.ts'
 import { FakeTime } from '../support/time.ts'
 
 const test = suite('clock')
+const quayOf = (queue: Pick<Queue, 'push' | 'depth'>) =>
+  new Quay('ticks', new Map([['ticks', queue]]))
 const BEAT_MS = 1_000
 
 /** A clock with a queue that is a list, and dues that are what a test says. */
@@ -29,7 +32,7 @@ function ticking(more: Partial<ClockOptions> = {}) {
     pushed.push(tickets.map(({ resourceId }) => resourceId))
   }
   const options = {
-    ...{ due: { due }, queue: { push, depth: async () => world.depth }, time, events },
+    ...{ due: { due }, queue: quayOf({ push, depth: async () => world.depth }), time, events },
     ...{ beatMs: BEAT_MS, most: { tickets: 3, waiting: 10 } },
   }
   const clock = new Clock({ ...options, ...more })

@@ -49,6 +49,30 @@ test('takes only names that need no quoting', () => {
   }
 })
 
+test('reads which queues are served, each with its places', () => {
+  assert.is(readConfig({}).queues, null)
+  const { queues } = readConfig({ ESCAPEMENT_QUEUES: ' ticks=10, slow=2 ' })
+  assert.equal(queues, { ticks: 10, slow: 2 })
+  const wrong: [text: string, sentence: string][] = [
+    ['ticks', 'says "ticks", which is not of the form queue=places'],
+    ['ticks=10,', 'says "", which is not of the form queue=places'],
+    ['ticks=ten', 'says "ticks=ten"'],
+    ['ticks=1.5', 'says "ticks=1.5"'],
+    ['Slow=1', 'says "Slow=1"'],
+    ['a b=1', 'says "a b=1"'],
+    ['=3', 'says "=3"'],
+    ['ticks:10', 'says "ticks:10"'],
+    ['ticks=0', 'gives "ticks" 0 places, which is not between 1 and 1000'],
+    ['ticks=1001', 'gives "ticks" 1001 places'],
+    ['ticks=1,slow=2,ticks=3', 'names "ticks" twice'],
+  ]
+  for (const [text, sentence] of wrong) {
+    const said = problems({ ESCAPEMENT_QUEUES: text })
+    assert.match(said, `ESCAPEMENT_QUEUES ${sentence}`)
+    assert.not.match(said, ';', 'one sentence')
+  }
+})
+
 test('takes only addresses of the right kind', () => {
   for (const wrong of ['localhost', 'mysql://x', 'http://x', 'postgres']) {
     assert.match(problems({ DATABASE_URL: wrong }), 'DATABASE_URL is not a URL that begins with')

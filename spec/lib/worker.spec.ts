@@ -56,7 +56,12 @@ function working(tick: (id: string, lease: Lease) => Promise<Verdict>) {
     ttlMs: 5_000,
   })
   const ticker = { tick, dueNow: async () => world.due, nudge: () => world.running }
-  const options = { queue, keeper, ticker, time, events, concurrency: 3, graceMs: GRACE_MS }
+  const redirect = async ({ resourceId, queue: to }: Ticket) =>
+    void world.pushed.push(`${resourceId} to ${to}`)
+  const options = {
+    ...{ queue, name: 'ticks', redirect, keeper, ticker, time, events },
+    ...{ concurrency: 3, graceMs: GRACE_MS },
+  }
   const worker = new Worker(options)
   const deliver = (ticket: Ticket = TICKET) => {
     const work = give(ticket)
@@ -71,6 +76,7 @@ test('settles every outcome of a tick in its own way', async () => {
     [{ kind: 'done' }, false, [], false],
     [{ kind: 'done' }, true, ['r'], false],
     [{ kind: 'again' }, false, ['r'], false],
+    [{ kind: 'elsewhere', queue: 'slow' }, true, ['r to slow'], false],
     [{ kind: 'failed', error: new Error('x') }, true, [], true],
   ]
   for (const [verdict, due, pushed, failed] of outcomes) {
@@ -151,9 +157,9 @@ test('drains: takes no more, and waits for what is in hand', async () => {
   assert.equal(
     told.filter(([name]) => name.startsWith('worker.')),
     [
-      ['worker.started', { concurrency: 3 }],
-      ['worker.draining', { inHand: 1 }],
-      ['worker.stopped', { reason: 'drained' }],
+      ['worker.started', { concurrency: 3, queue: 'ticks' }],
+      ['worker.draining', { inHand: 1, queue: 'ticks' }],
+      ['worker.stopped', { reason: 'drained', queue: 'ticks' }],
     ],
   )
   await worker.stop()
@@ -175,7 +181,7 @@ test('drains: aborts after its grace, and not before', async () => {
   await time.advance(1)
   await Promise.all([work, stopping])
   assert.is(signal.reason.code, 'WORKER_DRAINING')
-  assert.equal(told.at(-1), ['worker.stopped', { reason: 'grace ran out' }])
+  assert.equal(told.at(-1), ['worker.stopped', { reason: 'grace ran out', queue: 'ticks' }])
   assert.is(world.held.size, 0)
   assert.is(time.sleeping, 0)
 })

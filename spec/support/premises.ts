@@ -6,7 +6,7 @@ import { Notices } from '../../models/notices.ts'
 import type { Premises } from '../../models/plugin.ts'
 
 export function premisesOf(
-  { events, registry, rooms: { config, database, queue } }: App,
+  { events, registry, rooms: { config, database, queue, queues } }: App,
   time: Time,
 ): Premises {
   return {
@@ -15,6 +15,7 @@ export function premisesOf(
     config,
     database,
     queue,
+    queues,
     notices: new Notices({ database, time }),
     registry,
   }
