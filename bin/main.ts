@@ -16,10 +16,14 @@ const LAST_MS = 2_000
 /**
  * Runs a command.
  * @param words the arguments, without `node` and the script
+ * @param street where it reads and speaks; this process unless told
  * @returns the exit status
  */
-export async function main(words: readonly string[], origin: Origin): Promise<number> {
-  const street = new Street()
+export async function main(
+  words: readonly string[],
+  origin: Origin,
+  street = new Street(),
+): Promise<number> {
   const door = new Door(street, origin)
   const program = buildProgram(door, versionOf(origin))
   const work = run(program, words)

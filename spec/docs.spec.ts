@@ -6,7 +6,9 @@ import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import ts from 'typescript'
 import { describeVariables } from '../lib/config.ts'
+import { layBlank } from './support/blank.ts'
 import { type Block, blocksOf, commandsIn, linksIn, rowsOf, runnable } from './support/pages.ts'
+
 import { assert, suite } from './support/suite.ts'
 import { readTree } from './support/tree.ts'
 
@@ -17,6 +19,7 @@ const textOf = (path: string) => pages.find((page) => page.path === path)?.text 
 const blocks = pages.flatMap(({ path, text }) => blocksOf(path, text))
 
 const docs = suite('the documentation')
+let houses = 0
 
 /** A folder inside the repository, so that `escapement`, zod and xstate are found; no part of it. */
 mkdirSync('.escapement', { recursive: true })
@@ -130,11 +133,14 @@ docs.run()
 
 /** With the environment a reader has who configured nothing, but for the folder and the beat. */
 async function inEmptyHouse(name: string, work: () => Promise<unknown>): Promise<void> {
+  const data = join(folder, `${name}.data`)
+  // The first one makes its database as a reader's does; the others are given one like it.
+  if (houses++ > 0) await layBlank(data)
   const before = { ...process.env }
   delete process.env.DATABASE_URL
   delete process.env.REDIS_URL
   Object.assign(process.env, {
-    ESCAPEMENT_DATA: join(folder, `${name}.data`),
+    ESCAPEMENT_DATA: data,
     ESCAPEMENT_BEAT_MS: '20',
   })
   try {
@@ -156,10 +162,9 @@ function problemsOf(files: readonly string[]): string[] {
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, '.')
   // A reader may or may not ask for the word `override`.
   const program = ts.createProgram(files, { ...options, noImplicitOverride: false })
-  const own = new Set(files)
-  return ts
-    .getPreEmitDiagnostics(program)
-    .filter(({ file }) => file && own.has(resolve(file.fileName)))
+  // Only these are checked; what they import has a check of its own.
+  return files
+    .flatMap((file) => ts.getPreEmitDiagnostics(program, program.getSourceFile(file)))
     .map(({ file, start, messageText }) => {
       const line = (file?.getLineAndCharacterOfPosition(start ?? 0).line ?? 0) + 1
       return `${file?.fileName}:${line} ${ts.flattenDiagnosticMessageText(messageText, ' ')}`

@@ -2,11 +2,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Events } from '../lib/events.ts'
 import { SystemTime, type Time } from '../lib/time.ts'
 import { livingGroupOf, timeoutMs } from './support/child.ts'
 import { asCompiled, compiled, sourceOf } from './support/compiled.ts'
+import { Idleness } from './support/idle.ts'
 import { settings, startPrivatePostgres, startPrivateRedis } from './support/services.ts'
 import { shuffled } from './support/shuffle.ts'
 import { assert, suite } from './support/suite.ts'
@@ -108,6 +110,16 @@ runner('gives a file the time it asks for', () => {
   assert.is(timeoutMs('// A spec.'), 120_000)
   assert.is(timeoutMs('// A spec.\n// timeout: 240s\n'), 240_000)
   assert.is(timeoutMs(`${'\n'.repeat(5)}// timeout: 240s\n`), 120_000)
+})
+
+runner('sees that a processor is busy', () => {
+  const time = new SystemTime()
+  const idleness = new Idleness()
+  const begun = time.monotonic()
+  while (time.monotonic() - begun < 400); // one processor has no rest
+  assert.ok(idleness.sinceMs >= 400)
+  const share = idleness.look()
+  assert.ok(share >= 0 && share <= 1 - 0.5 / cpus().length, `${share} of the time was idle`)
 })
 
 runner('draws the same order from the same seed', () => {

@@ -7,10 +7,13 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { blank } from './support/blank.ts'
 import { type Outcome, runFile } from './support/child.ts'
 import { compiled } from './support/compiled.ts'
+import { Idleness } from './support/idle.ts'
 import { type PrivateServer, settings, startServices } from './support/services.ts'
 import { freshSeed, shuffled } from './support/shuffle.ts'
+import { until } from './support/wait.ts'
 
 const { values: options, positionals: filters } = parseArgs({
   allowPositionals: true,
@@ -24,6 +27,11 @@ const { values: options, positionals: filters } = parseArgs({
 })
 /** A line with this in it is shown even when the file passed: a number worth knowing. */
 const NOTE = 'note: '
+/** Many files mostly wait: up to so many times the jobs run while this share of the processors' time is free. */
+const MOST = 2
+const IDLE = 0.4
+const LOOK_MS = 1_500
+const FOREVER_MS = 24 * 60 * 60 * 1_000
 const seed = Number(options.seed)
 const stopping = new AbortController()
 const temporary = mkdtempSync(join(process.env.SPEC_TEMP ?? tmpdir(), 'escapement-spec-'))
@@ -44,6 +52,7 @@ async function main(): Promise<number> {
   try {
     process.env.SPEC_COMPILED = await compiled()
     if (options.services) servers = await startServices()
+    if (options.services) process.env.SPEC_BLANK = await blank()
     const outcomes = await runAll(files, Number(options.jobs))
     return conclude(outcomes)
   } catch (error) {
@@ -64,20 +73,37 @@ function find(ending: string): string[] {
     .sort()
 }
 
-/** Takes files from one line with as many hands as there are jobs. */
+/** Takes files from one line: as many at a time as there are jobs, and more while those leave the processors idle. */
 async function runAll(files: readonly string[], jobs: number): Promise<Outcome[]> {
-  const waiting = [...files]
   const outcomes: Outcome[] = []
-  const hand = async () => {
-    for (let file = waiting.shift(); file && !stopping.signal.aborted; file = waiting.shift()) {
-      const outcome = await runFile(file, stopping.signal)
-      outcomes.push(outcome)
-      tell(outcome)
-    }
+  const running = new Set<Promise<void>>()
+  const idleness = new Idleness()
+  const hasRoom = () => {
+    if (running.size < Math.max(1, jobs) || stopping.signal.aborted) return true
+    if (running.size >= MOST * jobs || idleness.sinceMs < LOOK_MS) return false
+    return idleness.look() > IDLE
   }
-  await Promise.all(Array.from({ length: Math.max(1, jobs) }, hand))
+  for (const file of files) {
+    await until(hasRoom, { what: 'a file had ended', deadlineMs: FOREVER_MS })
+    if (stopping.signal.aborted) break
+    const run = runFile(file, stopping.signal)
+      .catch((error) => notRun(file, error))
+      .then((outcome) => {
+        outcomes.push(outcome)
+        tell(outcome)
+        running.delete(run)
+      })
+    running.add(run)
+    idleness.look() // what it takes is to be seen before the next is asked in
+  }
+  await Promise.all(running)
   return outcomes
 }
+
+const notRun = (file: string, error: unknown): Outcome => ({
+  ...{ file, passed: 0, elapsedMs: 0, output: '' },
+  failures: [`could not be run: ${error}`],
+})
 
 /** One quiet line for a file that passed; everything it said for one that failed. */
 function tell({ file, passed, failures, elapsedMs, output }: Outcome): void {

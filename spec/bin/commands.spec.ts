@@ -1,18 +1,19 @@
-// Commands as a user runs them: child processes on an embedded folder, one after the other.
+// Commands as a user runs them, on an embedded folder, one after the other. What ends a process, hears a signal, sits
+// at a terminal or begins with nothing is a child process; the rest runs in this one.
 // timeout: 300s
 import { assert, suite } from '../support/suite.ts'
-import { type Ended, escapement, Place } from './shell.ts'
+import { type Ended, escapement, inside, Place } from './shell.ts'
 
 const LONG = { deadlineMs: 90_000 }
 const test = suite('commands')
-const place = new Place()
+const place = new Place(inside)
 let first: Ended
 
 /** Runs everything that is due; the status tells whether something is parked. */
 const untilIdle = () => place.run(['dev', '--until-idle'])
 
 test.before(async () => {
-  first = await untilIdle()
+  first = await escapement(['dev', '--until-idle'], { env: place.env })
 })
 test.after(() => place.remove())
 
@@ -158,7 +159,10 @@ test('console runs lines in order, awaits them, and shows no secret', LONG, asyn
     '(await get("Server/" + made.id)).password.length',
     'await find(Server).where({ plan: "large" }).count() >= 0',
   ]
-  const { code, out } = await place.run(['console'], { input: `${lines.join('\n')}\n` })
+  const { code, out } = await escapement(['console'], {
+    env: place.env,
+    input: `${lines.join('\n')}\n`,
+  })
   assert.is(code, 0)
   assert.match(out, /\[secret\][\s\S]*a line that fails[\s\S]*> 7\n[\s\S]*true/)
 })

@@ -1,11 +1,11 @@
 // `explain`, `due` and `workers`: a sentence, lists, and one shape as JSON.
 // timeout: 240s
 import { assert, suite } from '../support/suite.ts'
-import { Place } from './shell.ts'
+import { inside, Place } from './shell.ts'
 
 const LONG = { deadlineMs: 90_000 }
 const test = suite('explain on the command line')
-const place = new Place()
+const place = await Place.blank(inside)
 let id = ''
 
 test.before(async () => {
@@ -55,7 +55,7 @@ test('lists what is due, and by how much it is late', LONG, async () => {
 })
 
 test('lists who is at work', LONG, async () => {
-  const other = new Place()
+  const other = await Place.blank(inside)
   try {
     await listsStaff(other)
   } finally {

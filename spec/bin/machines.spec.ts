@@ -4,10 +4,10 @@ import { resolve } from 'node:path'
 import { asCompiled } from '../support/compiled.ts'
 import { readMermaid } from '../support/mermaid.ts'
 import { assert, suite } from '../support/suite.ts'
-import { Place } from './shell.ts'
+import { inside, Place } from './shell.ts'
 
 const test = suite('machines')
-const place = new Place()
+const place = new Place(inside)
 const FAULTY = await asCompiled('spec/bin/fixtures/faulty.ts')
 const LONG = { deadlineMs: 60_000 }
 /** Nothing listens there: a command that needs a database would say so. */

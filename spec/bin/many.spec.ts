@@ -3,11 +3,11 @@
 import { existsSync, mkdtempSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { assert, suite } from '../support/suite.ts'
-import { escapement, Place } from './shell.ts'
+import { escapement, inside, Place } from './shell.ts'
 
 const LONG = { deadlineMs: 90_000 }
 const test = suite('commands for many')
-const place = new Place()
+const place = await Place.blank(inside)
 let id = ''
 
 test.before(async () => {
@@ -60,13 +60,13 @@ test('keys are made for the environment or a file, which is never replaced', LON
   assert.is(again.code, 4)
   assert.match(again.err, 'KEYS_FILE_EXISTS')
   const env = { ESCAPEMENT_KEYS: out.trim(), DATABASE_URL: 'postgres://127.0.0.1:1/x' }
-  const rotated = await escapement(['keys', 'rotate'], { env })
+  const rotated = await inside(['keys', 'rotate'], { env })
   assert.match(rotated.out, /^ESCAPEMENT_KEYS=0:[\w-]+,1:[\w-]+\n1\. /)
 })
 
 test('setup makes, migrate tells, teardown drops what somebody confirmed', LONG, async () => {
   const env = { ...place.env, ESCAPEMENT_DATA: join(place.folder, 'other') }
-  const run = (...words: string[]) => escapement(words, { env })
+  const run = (...words: string[]) => inside(words, { env })
   assert.match((await run('migrate', '--status')).out, /0001_house +no/)
   assert.not.ok(existsSync(env.ESCAPEMENT_DATA), 'a question makes nothing')
   assert.match((await run('setup')).out, /is up to date: ran 0001_house.* Keys are in/)
@@ -85,7 +85,7 @@ test('doctor finds nothing wrong, shows the configuration, and makes nothing', L
   const names = checks.map((check: any) => check.name).join(' ')
   assert.is(names, 'node keys database durability clock migrations seals due queue')
   const env = { ESCAPEMENT_DATA: join(place.folder, 'none') }
-  assert.is((await escapement(['doctor'], { env })).code, 0)
+  assert.is((await inside(['doctor'], { env })).code, 0)
   assert.not.ok(existsSync(env.ESCAPEMENT_DATA))
 })
 

@@ -6,11 +6,11 @@ import { SystemTime } from '../../lib/time.ts'
 import { asCompiled } from '../support/compiled.ts'
 import { assert, suite } from '../support/suite.ts'
 import teller from './fixtures/teller.ts'
-import { Place } from './shell.ts'
+import { inside, Place } from './shell.ts'
 
 const LONG = { deadlineMs: 90_000 }
 const test = suite('notices on the command line')
-const place = new Place()
+const place = await Place.blank(inside)
 const app = { env: { ESCAPEMENT_APP: await asCompiled('spec/bin/fixtures/teller.ts') } }
 const ids = Array.from({ length: 3 }, () => newId(new SystemTime()))
 

@@ -8,13 +8,21 @@ import { EXIT } from '../../lib/errors.ts'
 import { lockFolder } from '../../lib/folder.ts'
 import { Keyring } from '../../lib/keyring.ts'
 import { freshSchema } from '../support/house.ts'
-import { databaseUrl, freePort, redisUrl } from '../support/services.ts'
+import {
+  databaseUrl,
+  freePort,
+  hasPostgres,
+  redisUrl,
+  startPrivatePostgres,
+} from '../support/services.ts'
 import { assert, suite } from '../support/suite.ts'
-import { escapement, Place, type Surroundings } from './shell.ts'
+import { inside, Place, type Surroundings } from './shell.ts'
 
 const LONG = { deadlineMs: 120_000 }
 const test = suite('refusals')
-const place = new Place()
+const place = await Place.blank(inside)
+/** Whoever reads TypeScript is a process of its own. */
+const apart = new Place()
 let id = ''
 
 interface Refusal extends Surroundings {
@@ -26,8 +34,11 @@ interface Refusal extends Surroundings {
 }
 
 /** Runs the command and looks at everything it says. */
-async function refused({ words, code, exit, says, ...around }: Refusal): Promise<void> {
-  const ended = await place.run(words, around)
+async function refused(
+  { words, code, exit, says, ...around }: Refusal,
+  where = place,
+): Promise<void> {
+  const ended = await where.run(words, around)
   const what = `${words.join(' ')}: ${ended.out}${ended.err}`
   assert.is(ended.code, EXIT[exit], what)
   assert.match(ended.err, new RegExp(`^error: .+\\.\n {2}.+ \\[${code}\\]\n$`), what)
@@ -60,7 +71,9 @@ test.before(async () => {
   const input = '{"password":"hunter2"}'
   id = (await place.json(['create', 'Server', '--data', '-'], { input })).id
 })
-test.after(() => place.remove())
+test.after(() => {
+  for (const one of [place, apart]) one.remove()
+})
 
 test('of an app file that is not there, exports none, or is broken', LONG, async () => {
   const twins = `import { defineApp, Resource } from 'escapement'
@@ -83,7 +96,7 @@ test('of an app file that is not there, exports none, or is broken', LONG, async
     [written('twins.ts', twins), 'RESOURCE_DUPLICATE', 'usage', /both named "A"/],
   ]
   for (const [file, code, exit, says] of cases) {
-    await refused({ words: ['get', 'tasks', '--app', file], code, exit, says })
+    await refused({ words: ['get', 'tasks', '--app', file], code, exit, says }, apart)
   }
   const env = { ESCAPEMENT_APP: '' }
   const words = ['get', 'tasks']
@@ -203,7 +216,9 @@ test('of schemas that were not migrated, and a Redis that is not there', LONG, a
   const words = ['keys', 'status', '--data-folder', join(place.folder, 'none')]
   const usage = { code: 'MIGRATIONS_PENDING', exit: 'usage', says: '0001_house' } as const
   await refused({ words, ...usage })
-  const url = databaseUrl()
+  // Of its own: that of the run is not durable, and doctor would say so.
+  const server = hasPostgres() ? await startPrivatePostgres() : null
+  const url = server?.url ?? databaseUrl()
   if (!url) return
   const schema = freshSchema()
   const env = { DATABASE_URL: url, ESCAPEMENT_SCHEMA: schema, ESCAPEMENT_KEYS: Keyring.generate() }
@@ -219,13 +234,14 @@ test('of schemas that were not migrated, and a Redis that is not there', LONG, a
   await refused({ words: ['get', 'tasks'], env: away, ...gone })
   if (redisUrl()) await isWell({ ...env, REDIS_URL: redisUrl() as string })
   assert.is((await place.run(['teardown', '--yes'], { env })).code, 0)
+  await server?.stop()
 })
 
 test.run()
 
 /** Doctor's opinion of a house with PostgreSQL and Redis. */
 async function isWell(env: Record<string, string>): Promise<void> {
-  const { code, out, err } = await escapement(['doctor', '-o', 'json'], { env })
+  const { code, out, err } = await inside(['doctor', '-o', 'json'], { env })
   assert.is(code, 0, out + err)
   const names = JSON.parse(out).checks.map((check: any) => check.name)
   assert.ok(names.includes('redis') && names.includes('queue'))

@@ -3,17 +3,20 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createApp, readConfig } from '../../bin/index.ts'
+import { layBlank } from '../support/blank.ts'
+import { asCompiled } from '../support/compiled.ts'
 import { drive } from '../support/drive.ts'
 import { assert, suite } from '../support/suite.ts'
 import { FakeTime } from '../support/time.ts'
-import keeper from './fixtures/keeper.ts'
-import { Place } from './shell.ts'
+import { inside, Place } from './shell.ts'
 
 const LONG = { deadlineMs: 120_000 }
 const test = suite('retention on the command line')
-const place = new Place()
+const place = await Place.blank(inside)
 const attic = join(place.folder, 'attic')
-const app = { env: { ESCAPEMENT_APP: 'spec/bin/fixtures/keeper.ts', ATTIC: attic } }
+const app = { env: { ESCAPEMENT_APP: await asCompiled('spec/bin/fixtures/keeper.ts') } }
+process.env.ATTIC = attic // read where the app file is imported
+const { default: keeper } = await import('./fixtures/keeper.ts')
 let id = ''
 
 test.before(async () => {
@@ -66,6 +69,7 @@ test('counts, removes, and says where what was removed is', LONG, async () => {
 
 test('says so where history is kept for ever', LONG, async () => {
   const folder = { ESCAPEMENT_DATA: join(place.folder, 'other') }
+  await layBlank(folder.ESCAPEMENT_DATA)
   await place.run(['setup'], { env: folder })
   const { code, err } = await place.run(['retention', 'status'], { env: folder })
   assert.is(code, 2)

@@ -2,11 +2,11 @@
 // timeout: 240s
 import { readFileSync } from 'node:fs'
 import { assert, suite } from '../support/suite.ts'
-import { type Ended, Place } from './shell.ts'
+import { type Ended, escapement, inside, Place } from './shell.ts'
 
 const LONG = { deadlineMs: 90_000 }
 const test = suite('services')
-const place = new Place()
+const place = await Place.blank(inside)
 
 test.before(async () => {
   await place.json(['create', 'Server', '--data', '-'], { input: '{"password":"hunter2"}' })
@@ -15,7 +15,7 @@ test.after(() => place.remove())
 
 /** A place of its own with a task in it that misbehaves, so that it spoils no other test. */
 async function leaking(task: string, work: (other: Place) => Promise<void>): Promise<void> {
-  const other = new Place()
+  const other = await Place.blank(inside)
   try {
     const { id } = await other.json(['create', 'Leaky'])
     await other.json(['start', `Leaky/${id}`, task])
@@ -72,7 +72,7 @@ test('tell an interruption of dev --until-idle apart from idleness', LONG, async
 
 test('end when an error floats away in code of the app', LONG, () =>
   leaking('leak', async (other) => {
-    const { code, err } = await other.run(['solo'])
+    const { code, err } = await escapement(['solo'], { env: other.env })
     assert.is(code, 1)
     assert.match(err, /^error: nobody listens\.?\n/)
   }),

@@ -1,12 +1,16 @@
-// The command line as a user has it: a child process with words, variables and what it says.
+// The command line as a user has it: a child process with words, variables and what it says; or the same program in
+// this process, for specs that look at what a command says and does and not at the process around it.
 // Promise: nothing of the environment of the specs reaches it, so each says all it depends on.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import type { Environment } from '../../lib/config.ts'
-import { asCompiled } from '../support/compiled.ts'
+import { layBlank } from '../support/blank.ts'
+import { asCompiled, BRIEF } from '../support/compiled.ts'
+import { street } from './street.ts'
 
 /** How a command ended. */
 export interface Ended {
@@ -28,6 +32,11 @@ export interface Surroundings {
 }
 
 const PROGRAM = await asCompiled('bin/escapement.js')
+/** The copy of the house that app files import, too. */
+const { main } = (await import(
+  await asCompiled('bin/main.ts')
+)) as typeof import('../../bin/main.ts')
+const ORIGIN = { home: pathToFileURL(`${dirname(dirname(PROGRAM))}/`), prepare: async () => {} }
 export const SHOP = await asCompiled('spec/bin/fixtures/shop.ts')
 
 /** Runs a command to its end. */
@@ -37,7 +46,7 @@ export async function escapement(
 ): Promise<Ended> {
   const { env, input = '', folder, program = PROGRAM, hear } = around
   const { PATH, TMPDIR, HOME } = process.env
-  const child = spawn(process.execPath, [program, ...words], {
+  const child = spawn(process.execPath, [BRIEF, program, ...words], {
     cwd: folder,
     env: { PATH, TMPDIR, HOME, ...env },
     stdio: 'pipe',
@@ -57,6 +66,14 @@ export async function escapement(
   return { code, out, err }
 }
 
+/** Runs a command to its end, in this process: no signal and no closed pipe reaches it. */
+export async function inside(words: readonly string[], around: Surroundings = {}): Promise<Ended> {
+  const { env = {}, input = '' } = around
+  const said = { out: '', err: '' }
+  const code = await main(words, ORIGIN, street({ env, input, said }))
+  return { code, ...said }
+}
+
 /** A folder of its own, with the variables of an embedded house in it. */
 export class Place {
   readonly folder = mkdtempSync(join(process.env.SPEC_TEMP ?? tmpdir(), 'escapement-cli-'))
@@ -67,9 +84,28 @@ export class Place {
     ESCAPEMENT_BEAT_MS: '50',
   }
 
+  readonly #run: typeof escapement
+
+  /** @param run how commands are run here: each in a process of its own, unless told; that always when it needs one */
+  constructor(run = escapement) {
+    this.#run = run
+  }
+
+  /** A place that has its database, and nothing in it. */
+  static async blank(run = escapement): Promise<Place> {
+    const place = new Place(run)
+    await layBlank(place.data)
+    return place
+  }
+
   /** Runs a command here. */
   run(words: readonly string[], around: Surroundings = {}): Promise<Ended> {
-    return escapement(words, { ...around, env: { ...this.env, ...around.env } })
+    const { hear, program, folder } = around
+    const isApart = hear ?? program ?? folder
+    return (isApart ? escapement : this.#run)(words, {
+      ...around,
+      env: { ...this.env, ...around.env },
+    })
   }
 
   /** Runs a command that must succeed; answers its JSON. */

@@ -52,7 +52,7 @@ async function compare(scene: Scene, what: string): Promise<void> {
 
 test('outlives the worker that made it', LONG, async () => {
   let worker: StaffProcess
-  await play({}, async (scene) => {
+  await play({ databaseUrl: postgres.url }, async (scene) => {
     worker = (await scene.staff('worker'))[0]!
     await scene.stepsMore(VESSELS)
     await worker.kill()

@@ -5,7 +5,7 @@ import { setup } from 'xstate'
 import * as z from 'zod'
 import { effect, field, Resource, steps, task } from '../../bin/index.ts'
 import { type House, openHouse } from '../support/house.ts'
-import { settings } from '../support/services.ts'
+import { quickest } from '../support/services.ts'
 import { assert, suite } from '../support/suite.ts'
 import { FakeTime } from '../support/time.ts'
 import { workUnder } from './perils.ts'
@@ -33,12 +33,12 @@ class Box extends Resource {
 
 const test = suite('a crash in the middle of an end')
 const MOST_CALLS = 300
-const [setting] = settings()
+const setting = quickest()
 const time = new FakeTime()
 let house: House
 
 test.before(async () => {
-  house = await openHouse({ resources: [Box], setting: setting!, time })
+  house = await openHouse({ resources: [Box], setting, time })
 })
 test.after(() => house?.close())
 

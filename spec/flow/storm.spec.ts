@@ -1,12 +1,12 @@
 // A storm of panics: everybody hears of it once, and whoever is well keeps the time.
 // timeout: 180s
-import { settings } from '../support/services.ts'
+import { quickest } from '../support/services.ts'
 import { assert, suite } from '../support/suite.ts'
 import { type Figures, MOST, storm } from './storm.ts'
 
 const test = suite('a storm of panics')
 /** The lightest setting with a server of its own; a storm within one process where there is none. */
-const setting = settings().find((one) => one !== 'embedded') ?? 'embedded'
+const setting = quickest()
 const panics = setting === 'embedded' ? 200 : 1_000
 const HEALTHY = 20
 /** Tickets that wait at most beside those of the starts: what a clock adds while the queue has room. */

@@ -8,6 +8,7 @@ import { connectRedis } from '../../lib/redis.ts'
 import { SystemTime } from '../../lib/time.ts'
 import { type Keys, lockExam } from '../exams/lock.ts'
 import { fresh } from '../exams/places.ts'
+import { blankDump } from '../support/blank.ts'
 import {
   databaseUrl,
   hasRedis,
@@ -55,7 +56,7 @@ async function leaseKeys(at: ConstructorParameters<typeof Database>[0]['at']): P
 }
 
 lockExam('embedded', async () => {
-  const embedded = await openEmbedded({ folder: null })
+  const embedded = await openEmbedded({ folder: null, from: await blankDump() })
   const keys = await leaseKeys({ wire: embedded })
   return { ...keys, close: () => keys.close().then(() => embedded.close()) }
 })

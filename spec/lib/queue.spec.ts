@@ -7,6 +7,7 @@ import { Bench, Collector } from '../exams/bench.ts'
 import { bundleExam } from '../exams/bundles.ts'
 import { fresh, postgresPlace, queuePool, redisPlace } from '../exams/places.ts'
 import { queueExam } from '../exams/queue.ts'
+import { blankDump } from '../support/blank.ts'
 import {
   databaseUrl,
   hasRedis,
@@ -18,7 +19,7 @@ import { assert, suite } from '../support/suite.ts'
 import { until, within } from '../support/wait.ts'
 
 const embeddedPlace = async () => {
-  const embedded = await openEmbedded({ folder: null })
+  const embedded = await openEmbedded({ folder: null, from: await blankDump() })
   const place = await postgresPlace({ wire: embedded })
   return {
     ...place,

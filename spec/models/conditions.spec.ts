@@ -4,6 +4,7 @@ import * as z from 'zod'
 import { field, Resource, steps, task } from '../../bin/index.ts'
 import { workUnder } from '../flow/perils.ts'
 import { openHouse } from '../support/house.ts'
+import { quickest } from '../support/services.ts'
 import { stage } from '../support/stage.ts'
 import { assert, suite } from '../support/suite.ts'
 import { FakeTime } from '../support/time.ts'
@@ -226,7 +227,7 @@ test('a crash at any call leaves exactly what should run', { deadlineMs: 60_000 
       ),
     }
   }
-  const house = await openHouse({ resources: [Tank], time })
+  const house = await openHouse({ resources: [Tank], time, setting: quickest() })
   let hits = 0
   for (let at = 1; at <= 100; at++) {
     const victim = await house.neighbour()

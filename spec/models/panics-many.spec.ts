@@ -7,6 +7,7 @@ import { BACKING } from '../../models/alarming.ts'
 import { Panics, type PanicsDone } from '../../models/panics.ts'
 import type { Verbs } from '../../models/verbs.ts'
 import { copyPanic } from '../support/panics.ts'
+import { quickest } from '../support/services.ts'
 import { codeOf, stage } from '../support/stage.ts'
 import { assert, suite } from '../support/suite.ts'
 
@@ -34,7 +35,7 @@ class Disk extends Resource {
 }
 
 const test = suite('many panics')
-const on = stage(test, { resources: [Server, Disk] })
+const on = stage(test, { resources: [Server, Disk], setting: quickest() })
 test.after.each(async () => {
   failing = null
   await on.app.panics.stop({ all: true })

@@ -5,6 +5,7 @@ import { type Cadence, cadenceOf, type Plan, resumed, take } from '../../models/
 import { Steward } from '../../models/steward.ts'
 import { workUnder } from '../flow/perils.ts'
 import { openHouse } from '../support/house.ts'
+import { quickest } from '../support/services.ts'
 import { codeOf, stage } from '../support/stage.ts'
 import { assert, suite } from '../support/suite.ts'
 import { FakeTime } from '../support/time.ts'
@@ -288,7 +289,7 @@ test('a crash at any call costs no slot and doubles none', { deadlineMs: 180_000
     }
   }
   const began = new Map<string, number>()
-  const house = await openHouse({ resources: [Crashing], time })
+  const house = await openHouse({ resources: [Crashing], time, setting: quickest() })
   let hits = 0
   // Every third call: `npm run crash` takes them all for machines, and this is one.
   for (let at = 1; at <= 120; at += 3) {

@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { asCompiled } from './compiled.ts'
+import { asCompiled, BRIEF } from './compiled.ts'
 import { LEAKED, REPORT, type Report } from './report.ts'
 import { until, within } from './wait.ts'
 
@@ -41,12 +41,16 @@ const headOf = (text: string): string => text.split('\n', 5).join('\n')
 export async function runFile(file: string, signal: AbortSignal): Promise<Outcome> {
   const startedAt = performance.now()
   const text = readFileSync(file, 'utf8')
-  const compiled = ['--enable-source-maps', await asCompiled(file)]
+  const compiled = ['--enable-source-maps', BRIEF, await asCompiled(file)]
   // A group of its own, so that grandchildren can be found and ended too.
-  const child = spawn(process.execPath, isRunAsIs(text) ? ['--import', 'tsx', file] : compiled, {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  })
+  const child = spawn(
+    process.execPath,
+    isRunAsIs(text) ? [BRIEF, '--import', 'tsx', file] : compiled,
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    },
+  )
   const heard: Buffer[] = []
   child.stdout.on('data', (chunk) => heard.push(chunk))
   child.stderr.on('data', (chunk) => heard.push(chunk))

@@ -9,6 +9,7 @@ import { newToken } from '../../lib/id.ts'
 import { Keyring } from '../../lib/keyring.ts'
 import { SystemTime } from '../../lib/time.ts'
 import { App, type AppOptions } from '../../models/app.ts'
+import { blankDump } from './blank.ts'
 import { leaksIn, left } from './leaks.ts'
 import { databaseUrl, redisUrl, type Setting } from './services.ts'
 import { within } from './wait.ts'
@@ -61,7 +62,7 @@ let guests = 0
 /** The one embedded database of this process; give it back when done. */
 export function enterEmbedded(): Promise<Embedded> {
   guests += 1
-  embedded ??= openEmbedded({ folder: null })
+  embedded ??= blankDump().then((from) => openEmbedded({ folder: null, from }))
   return embedded
 }
 

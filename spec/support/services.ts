@@ -1,6 +1,7 @@
 // The servers specs talk to: given by the environment, or private ones started for the occasion.
 // Promise: a private server listens on loopback only, keeps its data in a temporary folder, and is
-// gone with it at the end, however the process ends. PostgreSQL keeps its default durability.
+// gone with it at the end, however the process ends. A PostgreSQL of one's own keeps its default durability; the one
+// shared by a whole run does not wait for the disk: it outlives any kill of its processes, but not the power.
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { chmod, chown, mkdtemp } from 'node:fs/promises'
@@ -27,6 +28,9 @@ export function settings(): Setting[] {
   if (!databaseUrl()) return ['embedded']
   return redisUrl() ? ['embedded', 'postgres', 'full'] : ['embedded', 'postgres']
 }
+
+/** The setting in which a step costs least: for long scenes that are played in one of them. */
+export const quickest = (): Setting => settings()[1] ?? 'embedded'
 
 /** A server of our own, to be killed, flushed and revived at will. */
 export interface PrivateServer {
@@ -114,10 +118,12 @@ export async function startPrivateRedis(): Promise<PrivateServer> {
   return serve({ what: 'redis', url, folder, command, args: all, owner, quit: 'SIGTERM', ready })
 }
 
+const startCareless = () => startPrivatePostgres(['fsync=off', 'full_page_writes=off'])
+
 /** Starts the servers the environment does not name, and names them to children started later. */
 export async function startServices(): Promise<PrivateServer[]> {
   const wanted = [
-    { name: 'DATABASE_URL', exists: hasPostgres, start: startPrivatePostgres, pack: 'postgresql' },
+    { name: 'DATABASE_URL', exists: hasPostgres, start: startCareless, pack: 'postgresql' },
     { name: 'REDIS_URL', exists: hasRedis, start: startPrivateRedis, pack: 'redis-server' },
   ]
   const started: PrivateServer[] = []

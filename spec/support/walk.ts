@@ -9,6 +9,7 @@ import type { Teller } from '../../plugins/notifications/teller.ts'
 import { drive } from './drive.ts'
 import { type House, openHouse } from './house.ts'
 import { type Answer, receiver, tellerOf } from './notices.ts'
+import { quickest } from './services.ts'
 import { FakeTime } from './time.ts'
 
 /** A cloud: it boots servers while it is up. */
@@ -58,12 +59,12 @@ export async function listen(): Promise<string> {
 }
 
 /**
- * Opens a house in memory whose time stands still.
+ * Opens a house whose time stands still.
  * @param told the options of its notifications, whose teller is moved along with it
  */
 export async function open(definition: AppDefinition, told: NotificationsOptions): Promise<App> {
   const time = new FakeTime()
-  house = await openHouse({ ...definition, time })
+  house = await openHouse({ ...definition, time, setting: quickest() })
   const { app } = house
   const { events, store, rooms } = app
   const { settle, advance } = drive({ app, time })
