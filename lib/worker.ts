@@ -26,10 +26,7 @@ export interface WorkerOptions {
 }
 
 /** How a ticket fared, and whether somebody may have come for its resource meanwhile. */
-interface Attempt {
-  readonly verdict: Verdict | 'busy'
-  readonly isWanted: boolean
-}
+type Attempt = { readonly verdict: Verdict | 'busy'; readonly isWanted: boolean }
 
 const BUSY: Attempt = { verdict: 'busy', isWanted: false }
 
@@ -67,12 +64,9 @@ export class Worker {
   /** Works one ticket to its end. Never rejects. */
   async work(ticket: Ticket): Promise<void> {
     this.#inHand += 1
-    const { verdict, isWanted } = await this.#attempt(ticket)
-    await this.#settle(ticket, verdict, isWanted).catch((thrown) => {
-      this.#options.events.emit('tick.failed', {
-        resourceId: ticket.resourceId,
-        error: asError(thrown),
-      })
+    const { resourceId } = ticket
+    await this.#settle(ticket, await this.#attempt(ticket)).catch((thrown) => {
+      this.#options.events.emit('tick.failed', { resourceId, error: asError(thrown) })
     })
     this.#inHand -= 1
   }
@@ -90,7 +84,7 @@ export class Worker {
   }
 
   /** What follows from each outcome; nobody else pushes, retries or drops. */
-  async #settle(ticket: Ticket, verdict: Verdict | 'busy', isWanted: boolean): Promise<void> {
+  async #settle(ticket: Ticket, { verdict, isWanted }: Attempt): Promise<void> {
     const { events, ticker, queue } = this.#options
     const { resourceId } = ticket
     // Whoever holds the resource asks, once it gave it back, whether more came due meanwhile.
