@@ -6,7 +6,7 @@ import { isRace, readBack } from './aftermath.ts'
 import type { AlarmLogic } from './alarm.ts'
 import { CommitUnknown } from './answer.ts'
 import type { Coalescer } from './coalescer.ts'
-import type { Database } from './database.ts'
+import type { Database, Runner } from './database.ts'
 import { asError } from './errors.ts'
 import type { Events } from './events.ts'
 import { express, isPlain } from './express.ts'
@@ -26,6 +26,30 @@ export interface CommitterParts {
   readonly toldMs: number
   /** What decides about alarms. */
   readonly alarms: AlarmLogic
+}
+
+/** Do they all start runs, or all create resources, and no more? */
+function isOneStatement(units: readonly Unit[]): boolean {
+  const onlyDo = (part: 'starts' | 'creates') =>
+    units.every((unit) =>
+      Object.entries(unit).every(
+        ([name, value]) =>
+          name === 'id' || name === part || (value as { length?: number })?.length === 0,
+      ),
+    )
+  return onlyDo('starts') || onlyDo('creates')
+}
+
+/** A statement that is a transaction by itself needs none around it. */
+function alone(database: Database): Runner {
+  let isAsked = false
+  return {
+    async query(text, params = []) {
+      if (isAsked) throw new Error('a second statement would be a second transaction')
+      isAsked = true
+      return { rowCount: null, ...(await database.once(text, params)) }
+    },
+  }
 }
 
 export class Committer {
@@ -75,7 +99,9 @@ export class Committer {
     for (let attempt = 1, isLost = isUnsure; ; attempt++) {
       try {
         const moment = this.#moment
-        const written = await database.transaction((runner) => write(runner, units, moment))
+        const written = isOneStatement(units)
+          ? await write(alone(database), units, moment)
+          : await database.transaction((runner) => write(runner, units, moment))
         // The first try may have been committed while the second waited for its locks.
         const known = isLost ? await readBack(database, units) : null
         const outcomes = known ?? written.outcomes

@@ -155,41 +155,37 @@ export class Scribe {
 
   /**
    * A run starts in `__new__` at step 0, due at once. One that lives already is left alone, and so is one that
-   * ended while an exit machine beneath it has not.
+   * ended while an exit machine beneath it has not. One statement: for most starts it is all there is to write.
    */
   async #begin(wanted: readonly { run: NewRun; unitId: string }[]): Promise<Set<string>> {
     const rows = await this.#table.rows(
-      wanted.map(({ run }) => run),
-      `INSERT INTO tasks (id, resource_id, name, machine_version, step, rest_step, status, state, origin, started_at, moved_at)
-       SELECT v.id, v."resourceId", v.task, v.version, 0, 0, 'running', '__new__', v.origin, ${NOW}, ${NOW}
-       FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, task text, version text, "evenStopped" boolean, origin jsonb, was text[])
-       JOIN resources r ON r.id = v."resourceId" AND (v."evenStopped" OR r.state NOT IN ('stopping', '__stop__', 'deleting'))
-       WHERE NOT EXISTS (SELECT 1 FROM tasks t WHERE t.resource_id = v."resourceId" AND t.finished_at IS NULL
-           AND t.status = 'stopping' AND starts_with(t.name, v.task || '/'))
-         AND (v.was IS NULL OR NOT EXISTS (
-           SELECT 1 FROM tasks o WHERE o.resource_id = v."resourceId" AND o.finished_at IS NULL AND o.name = ANY(v.was)))
-       FOR SHARE OF r
-       ON CONFLICT DO NOTHING
-       RETURNING id AS "taskId", resource_id AS "resourceId"`,
-    )
-    const born = new Set<string>(rows.map(({ taskId }) => taskId))
-    const lanes = wanted.filter(({ run }) => born.has(run.id)).map(({ run }) => laneOf(run))
-    const lines = wanted.flatMap(({ unitId, run: { id, args, actor, reason } }) => {
-      if (!born.has(id)) return []
-      const moved = { from: '__new__', to: '__new__', event: '__start__' }
-      return [{ ...moved, payload: args, actor, reason, taskId: id, step: 0, unitId }]
-    })
-    await this.#transitions(lines)
-    await this.#table.rows(
-      lanes,
-      `INSERT INTO dues (task_id, resource_id, due_at, look_at, reason, rank, share)
-       SELECT v.id, v."resourceId", ${NOW}, to_timestamp(($2 + $3) / 1000.0), 'start', v.rank,
-         r.kind || coalesce('/' || left(r.fields->>v.tenant, ${MOST_TENANT}), '')
-       FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, rank smallint, tenant text)
-       JOIN resources r ON r.id = v."resourceId"`,
+      wanted.map(({ run, unitId }) => ({ ...run, ...laneOf(run), unitId })),
+      `WITH v AS (
+         SELECT * FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, task text, version text, "evenStopped" boolean,
+           origin jsonb, was text[], args jsonb, actor text, reason text, rank smallint, tenant text, "unitId" uuid)),
+       born AS (
+         INSERT INTO tasks (id, resource_id, name, machine_version, step, rest_step, status, state, origin, started_at, moved_at)
+         SELECT v.id, v."resourceId", v.task, v.version, 0, 0, 'running', '__new__', v.origin, ${NOW}, ${NOW}
+         FROM v JOIN resources r ON r.id = v."resourceId" AND (v."evenStopped" OR r.state NOT IN ('stopping', '__stop__', 'deleting'))
+         WHERE NOT EXISTS (SELECT 1 FROM tasks t WHERE t.resource_id = v."resourceId" AND t.finished_at IS NULL
+             AND t.status = 'stopping' AND starts_with(t.name, v.task || '/'))
+           AND (v.was IS NULL OR NOT EXISTS (
+             SELECT 1 FROM tasks o WHERE o.resource_id = v."resourceId" AND o.finished_at IS NULL AND o.name = ANY(v.was)))
+         FOR SHARE OF r
+         ON CONFLICT DO NOTHING
+         RETURNING id),
+       told AS (
+         INSERT INTO transitions (task_id, step, from_state, to_state, event, payload, actor, reason, unit_id, at)
+         SELECT id, 0, '__new__', '__new__', '__start__', args, actor, reason, "unitId", ${NOW} FROM v JOIN born USING (id)),
+       due AS (
+         INSERT INTO dues (task_id, resource_id, due_at, look_at, reason, rank, share)
+         SELECT v.id, v."resourceId", ${NOW}, to_timestamp(($2 + $3) / 1000.0), 'start', v.rank,
+           r.kind || coalesce('/' || left(r.fields->>v.tenant, ${MOST_TENANT}), '')
+         FROM v JOIN born USING (id) JOIN resources r ON r.id = v."resourceId")
+       SELECT id FROM born`,
       this.#moment.toldMs,
     )
-    return born
+    return new Set(rows.map(({ id }) => id))
   }
 
   /** A task rung since it was read stays due now: its wakes have moved on. */
@@ -223,9 +219,7 @@ export class Scribe {
   }
 }
 
-const laneOf = ({ id, resourceId, rank, tenant }: NewRun) => {
-  return { id, resourceId, rank: rank ?? ORDINARY, tenant: tenant ?? null }
-}
+const laneOf = ({ rank, tenant }: NewRun) => ({ rank: rank ?? ORDINARY, tenant: tenant ?? null })
 
 /** Of several rows for one task SQL would take any: the last is where the task is left. */
 function lastOfEach<T extends { readonly taskId: string }>(rows: readonly T[]): T[] {
