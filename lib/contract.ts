@@ -81,6 +81,8 @@ export interface Queue {
 
 /** A running consumer of a queue. */
 export interface Taker {
+  /** Works on this at once, as if it had come by the queue; false when no hand is free. */
+  offer?(ticket: Ticket): boolean
   /** Stops taking and resolves when the work in hand is settled. */
   stop(): Promise<void>
 }

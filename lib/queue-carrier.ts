@@ -1,6 +1,5 @@
 // The carrier: messages in and out of BullMQ, held at arm's length: text in, text out, wherever they lie.
 // Promise: it logs nothing, keeps and retries nothing, and can be closed when its server does not answer.
-import type { Taker } from './contract.ts'
 import { type Hand, Hands, type HandsOptions } from './queue-hands.ts'
 import { within } from './within.ts'
 
@@ -18,7 +17,7 @@ const KEPT_EVENTS = 100
 export class Carrier {
   readonly #options: HandsOptions
   readonly #queue
-  readonly #takers = new Set<Taker>()
+  readonly #takers = new Set<{ stop(): Promise<void> }>()
 
   constructor(options: HandsOptions) {
     const { name, backend, onError } = options
@@ -74,7 +73,7 @@ export class Carrier {
    * Starts taking messages.
    * @throws MIGRATIONS_PENDING, or what the server says when it refuses us
    */
-  async take<Item>(hand: Hand<Item>): Promise<Taker> {
+  async take<Item>(hand: Hand<Item>): Promise<Hands<Item>> {
     const taker = new Hands(this.#options, hand)
     this.#takers.add(taker)
     try {

@@ -4,7 +4,6 @@
 // server does not answer.
 import type { Job, JobJson, Worker } from 'bullmq'
 import { Bell } from './bell.ts'
-import type { Taker } from './contract.ts'
 import { asError } from './errors.ts'
 import type { Backend } from './queue-backend.ts'
 import type { Time } from './time.ts'
@@ -49,7 +48,7 @@ export interface Hand<Item> {
 }
 
 /** So many hands of one process, each with one item at most. */
-export class Hands<Item> implements Taker {
+export class Hands<Item> {
   readonly #options: HandsOptions
   readonly #unpack: (message: unknown) => readonly Item[]
   readonly #worker: InstanceType<ReturnType<typeof manual>>
@@ -82,6 +81,13 @@ export class Hands<Item> implements Taker {
   async begin(): Promise<void> {
     await within(this.#options.time, PATIENCE_MS, this.#worker.waitUntilReady())
     await this.#worker.begin(this.#run())
+  }
+
+  /** Works on this at once, as if it had been fetched; false when no hand is free. */
+  offer(item: Item): boolean {
+    if (this.#stopped.signal.aborted || this.#tray.room <= 0) return false
+    void this.#tray.put([item])
+    return true
   }
 
   /** What is in hand is finished; what waits is given back. */

@@ -61,6 +61,11 @@ export class Worker {
     events.emit('worker.stopped', { reason: isLate ? 'grace ran out' : 'drained', queue })
   }
 
+  /** Takes a ticket past the queue, if it has a hand free. */
+  offer(ticket: Ticket): boolean {
+    return this.#taker?.offer?.(ticket) ?? false
+  }
+
   /** Works one ticket to its end. Never rejects. */
   async work(ticket: Ticket): Promise<void> {
     this.#inHand += 1

@@ -113,7 +113,7 @@ export class App {
     const weightOf = weightsOf(options.shares, parts.registry)
     this.store = new Store({ ...parts, database, toldMs, alarms, queue, weightOf })
     const dispatch = new Dispatch({ ...parts, queues: rooms.queues, byDefault: queue })
-    const push = (tickets: readonly Ticket[]) => dispatch.push(tickets)
+    const push = (tickets: readonly Ticket[]) => dispatch.push(this.#staff.spare(tickets))
     this.#requests = requests
     const { knex } = database
     const { store } = this

@@ -1,10 +1,10 @@
 // The crew of one task: whoever works for it outside its machine. Errands come back once, live actors stay a while.
 // Promise: one face to the turn; nobody of the crew outlives it.
-import type { Address } from '../lib/address.ts'
 import type { Bell } from '../lib/bell.ts'
 import type { StoredEvent, StoredTask } from '../lib/claim.ts'
 import type { ErrorCode } from '../lib/errors.ts'
-import type { MachineEvent, Rest } from '../lib/machine.ts'
+import type { Rest } from '../lib/machine.ts'
+import type { Sent } from '../lib/rest.ts'
 import type { Unit } from '../lib/unit.ts'
 import type { Cause } from './cause.ts'
 import type { Errand } from './errand.ts'
@@ -56,8 +56,10 @@ export class Crew {
     return this.#pardon.on(change, rest, done)
   }
 
-  tell(to: Address, event: MachineEvent): void {
-    this.#live.tell(to, event)
+  /** What its machine sends to whoever runs for it goes by hand. */
+  tell(rest: Rest, sent: readonly Sent[]): void {
+    this.launch(rest)
+    for (const { to, event } of sent) this.#live.tell(to, event)
   }
 
   hand(recipient: string, mail: StoredEvent): void {

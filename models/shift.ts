@@ -19,7 +19,8 @@ export interface ShiftParts {
 }
 
 export class Shift {
-  readonly #workers: readonly Worker[]
+  readonly #workers: ReadonlyMap<string, Worker>
+  readonly #byDefault: string
 
   constructor({ rooms, routing, ticker, time, events, push }: ShiftParts) {
     const { queues, lock, config } = rooms
@@ -28,18 +29,27 @@ export class Shift {
     const detour = new Detour({ time, lapseMs: toldMs, push })
     const redirect = (ticket: Ticket) => detour.send(ticket)
     const common = { keeper, ticker, time, events, graceMs, redirect }
-    this.#workers = [...queues].flatMap(([name, queue]) => {
-      const concurrency = routing.served.get(name)
-      return concurrency === undefined ? [] : [new Worker({ ...common, name, queue, concurrency })]
-    })
+    this.#byDefault = config.queue
+    this.#workers = new Map(
+      [...queues].flatMap(([name, queue]) => {
+        const concurrency = routing.served.get(name)
+        if (concurrency === undefined) return []
+        return [[name, new Worker({ ...common, name, queue, concurrency })] as const]
+      }),
+    )
+  }
+
+  /** Works on it here and now, if a hand of its queue is free. */
+  offer(ticket: Ticket): boolean {
+    return this.#workers.get(ticket.queue ?? this.#byDefault)?.offer(ticket) ?? false
   }
 
   /** @throws what the first queue says that cannot be taken from */
   async start(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.start()))
+    await Promise.all([...this.#workers.values()].map((worker) => worker.start()))
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.stop()))
+    await Promise.all([...this.#workers.values()].map((worker) => worker.stop()))
   }
 }

@@ -82,6 +82,12 @@ export class Staff {
     })
   }
 
+  /** Works on what it has a hand free for: what is due already needs no queue to come here. @returns the others */
+  spare(tickets: readonly Ticket[]): readonly Ticket[] {
+    const shift = this.#shift
+    return shift ? tickets.filter((ticket) => !shift.offer(ticket)) : tickets
+  }
+
   startClock(): void {
     if (this.#clock) return
     const { store: due, time, events, rooms } = this.#parts

@@ -196,16 +196,10 @@ export class Turn implements InTurn {
     if (!isCommitted) return
     this.#ledger.moved(move, trials)
     if (cause.kind === 'said') this.#crew.heard(cause)
-    if (sent.length > 0) this.#tellOwn(move)
+    const own = sent.filter(({ to }) => this.#ledger.kin.isOwn(to))
+    if (own.length > 0) this.#crew.tell(rest, own)
     if (rest.status === 'done') this.#over = 'TASK_STOPPED'
     tellStep(this.#round, { ...this.#naming, step: this.#ledger.step }, move, { from, to, event })
-  }
-
-  /** What it sent to whoever runs for it goes by hand. */
-  #tellOwn({ rest, sent }: Move): void {
-    const own = sent.filter(({ to }) => this.#ledger.kin.isOwn(to))
-    if (own.length > 0) this.#crew.launch(rest)
-    for (const { to, event } of own) this.#crew.tell(to, event)
   }
 
   /** An effect that wants another run, or may be tried again, waits; its machine does not hear of it. */
