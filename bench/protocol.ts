@@ -29,7 +29,7 @@ export interface RestateAddress {
  * `stand`: open everything that work needs, and wait.
  * `work`: go; answer when the last step of the last instance is durable.
  * `idle`: go, though nothing is queued; make what so many probes need.
- * `probe`: start tasks of one step at a steady pace; answer when the last one is durable.
+ * `probe`: start tasks of one step at a steady pace, from that number on; answer when the last one is durable.
  * `lay`: put so many of a kind into the database, asleep for an hour, due since an hour, or as one long history.
  * `begin`: go, and answer at once; what comes of it is seen by whoever is told to `watch`.
  * `watch`: answer when nothing is left to do, as the database has it.
@@ -48,7 +48,12 @@ export type Order =
 /** The orders that are measured step by step. */
 export type Race =
   | { readonly does: 'work' }
-  | { readonly does: 'probe'; readonly count: number; readonly perSecond: number }
+  | {
+      readonly does: 'probe'
+      readonly count: number
+      readonly perSecond: number
+      readonly from?: number
+    }
 
 /** Tasks with a timer an hour away; tasks due since an hour; one task of so many steps. */
 export type Laid = 'herd' | 'backlog' | 'history'

@@ -74,7 +74,7 @@ async function follow(program: Program, order: Order): Promise<Figures> {
 /** Starts tasks at a steady pace, whether or not those before have ended. */
 async function probe(
   program: Program,
-  { count, perSecond }: { count: number; perSecond: number },
+  { count, perSecond, from = 0 }: { count: number; perSecond: number; from?: number },
 ): Promise<Figures> {
   const startedAt = performance.now()
   const latenciesMs = await Promise.all(
@@ -82,7 +82,7 @@ async function probe(
       const atMs = startedAt + (index * 1_000) / perSecond
       await new Promise((resolve) => setTimeout(resolve, atMs - performance.now()))
       const submittedAt = performance.now()
-      await program.probe!(index)
+      await program.probe!(from + index)
       return performance.now() - submittedAt
     }),
   )

@@ -1,5 +1,5 @@
 // W2: single steps, twenty a second, on a system with nothing else to do; from the call that starts a task until its
-// step is durable.
+// step is durable. Two hundred that go before are not counted, whoever the system is.
 import { race } from '../race.ts'
 import { PLAIN } from '../servers.ts'
 import type { Workload } from './workload.ts'
@@ -20,7 +20,7 @@ export const w2: Workload = {
       {
         name: `${count} tasks at ${PER_SECOND}/s`,
         flush: PLAIN,
-        expectedS: 4 + count / PER_SECOND,
+        expectedS: 6 + count / PER_SECOND,
         run: (system, track) => race(system, track, size, order),
       },
     ]
