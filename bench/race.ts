@@ -46,6 +46,8 @@ export function race(system: System, track: Track, size: Size, order: Race): Pro
     if (order.does === 'work') return measured(contestant, place, size, order)
     await settled(contestant, WARM.count + order.count)
     await contestant.ask({ does: 'probe', ...WARM })
+    // What PostgreSQL has counted is known a second later.
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
     return measured(contestant, place, size, { ...order, from: WARM.count })
   })
 }

@@ -39,8 +39,11 @@ const INT8 = 20
 const TIMESTAMPTZ = 1184
 /** No transaction of ours waits for anything: one that rests was left by a stopped process, its rows locked. */
 const RESTING_MS = 5_000
-/** A tick finds all it wants by an index; a planner without statistics may think a table too small for that, and keep to it. */
-const TICKING = ' -c enable_seqscan=off -c jit=off'
+/**
+ * A tick finds all it wants by an index; a planner without statistics may think a table too small for that, and keep to
+ * it. Its statements want one plan whatever they are filled with: made anew for each, the plan costs more than the work.
+ */
+const TICKING = ' -c enable_seqscan=off -c jit=off -c plan_cache_mode=force_generic_plan'
 /** Knex prints what it thinks of lost connections; whoever asked hears of them anyway. */
 const MUTE = { warn() {}, error() {}, deprecate() {}, debug() {} }
 /** An arbitrary constant all starters agree on: two migrations at once wait for one another. */
