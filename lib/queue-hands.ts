@@ -86,8 +86,14 @@ export class Hands<Item> {
   /** Works on this at once, as if it had been fetched; false when no hand is free. */
   offer(item: Item): boolean {
     if (this.#stopped.signal.aborted || this.#tray.room <= 0) return false
-    void this.#tray.put([item])
+    this.#keep(this.#tray.put([item]))
     return true
+  }
+
+  /** Whoever stops waits for it. */
+  #keep(work: Promise<void>): void {
+    const settled = work.finally(() => this.#settling.delete(settled))
+    this.#settling.add(settled)
   }
 
   /** What is in hand is finished; what waits is given back. */
@@ -126,8 +132,7 @@ export class Hands<Item> {
       const job = await bring()
       this.#isDry = !job
       if (!job) return
-      const settled = this.#settle(job).finally(() => this.#settling.delete(settled))
-      this.#settling.add(settled)
+      this.#keep(this.#settle(job))
     } catch (thrown) {
       this.#failed(thrown)
     } finally {
