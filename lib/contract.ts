@@ -35,7 +35,7 @@ export type Verdict =
 export interface Ticker {
   /** @param queue whose place it takes; what belongs on another is not ticked */
   tick(resourceId: string, lease: Lease, queue?: string): Promise<Verdict>
-  /** Is something of this resource due at this moment? Asked after the lease is given back. */
+  /** Is something of this resource due at this moment? Asked once the lease is given back, if anybody may have come for it. */
   dueNow(resourceId: string): Promise<boolean>
   /** Tells a tick of this resource that runs in this process to look again; false if none does. */
   nudge(resourceId: string): boolean
