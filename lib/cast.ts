@@ -177,7 +177,13 @@ export function translated(value: unknown, find: (object: object) => Address | u
   if (prototype === Set.prototype)
     return new Set([...(value as Set<unknown>)].map((item) => translated(item, find)))
   if (prototype !== Object.prototype && prototype !== null) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([key, part]) => [key, translated(part, find)]),
-  )
+  const copy: Record<string, unknown> = {}
+  for (const [key, part] of Object.entries(value)) {
+    const given = translated(part, find)
+    if (key === '__proto__') Object.defineProperty(copy, key, { ...OWN, value: given })
+    else copy[key] = given
+  }
+  return copy
 }
+
+const OWN = { configurable: true, enumerable: true, writable: true }

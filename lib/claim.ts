@@ -25,7 +25,7 @@ export interface Claim {
   /** What holds the resource, and all that holds tasks, queues and dependencies. */
   readonly holds: readonly Hold[]
   /** What it has used of the quota of its kind, when that was last told; of a claim, not of a look. */
-  readonly used?: Usage | null
+  used: Usage | null
 }
 
 export interface StoredTask {
@@ -101,7 +101,8 @@ export async function claim(
   // What was struck is read again, with its strikes.
   const claims =
     deaths.length > 0 ? await look(runner, held, nowMs) : claimsOf(held, seen?.rows ?? [], nowMs)
-  return claims.map((one) => one && { ...one, used: used.get(one.resourceId) ?? null })
+  for (const one of claims) if (one) one.used = used.get(one.resourceId) ?? null
+  return claims
 }
 
 async function oneByOne<Q, A>(asked: readonly Q[], ask: (one: Q) => Promise<A[]>): Promise<A[]> {
@@ -144,7 +145,7 @@ function claimsOf(
   const found = new Map<string, any[]>(asked.map(({ resourceId }) => [resourceId, []]))
   for (const row of rows) found.get(row.resource_id)?.push(row)
   return asked.map(({ resourceId, fence }) =>
-    claimOf({ resourceId, fence, claimedAt: nowMs }, found.get(resourceId)),
+    claimOf(resourceId, fence, nowMs, found.get(resourceId)),
   )
 }
 
@@ -159,23 +160,27 @@ export async function finished(runner: Runner, taskIds: readonly string[]): Prom
 }
 
 function claimOf(
-  held: Pick<Claim, 'resourceId' | 'fence' | 'claimedAt'>,
+  resourceId: string,
+  fence: number,
+  claimedAt: number,
   rows: any[] = [],
 ): Claim | null {
   const [first] = rows
   if (!first) return null
-  const { kind, parent_id: parentId, resource_state: state, availability, fields, version } = first
   return {
-    ...held,
-    kind,
-    state,
-    parentId,
-    availability,
-    fields,
-    version,
+    resourceId,
+    fence,
+    claimedAt,
+    kind: first.kind,
+    state: first.resource_state,
+    parentId: first.parent_id,
+    availability: first.availability,
+    fields: first.fields,
+    version: first.version,
     system: first.actors ?? [],
     holds: [...(first.shared_holds ?? []), ...(first.own_holds ?? [])],
     tasks: rows.filter(({ id }) => id).map(storedTask),
+    used: null,
   }
 }
 

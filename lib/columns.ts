@@ -32,6 +32,7 @@ export function column<Row>(
   read: (row: Row) => unknown,
   writing: Writing = 'plain',
 ): string {
+  if (writing === 'json') return JSON.stringify(rows.map((row) => read(row) ?? null))
   const write = WRITERS[writing]
   let literal = '{'
   for (let index = 0; index < rows.length; index++) {

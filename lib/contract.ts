@@ -16,6 +16,8 @@ export interface Ticket {
  */
 export interface Lease {
   readonly signal: AbortSignal
+  /** Calls back once, when the lease is lost or recalled, or at once if it is. Costs less than a signal, which every tick would pay. */
+  heed?(call: (why: Error) => void): void
   /** Milliseconds of certain ownership left, by the monotonic clock; 0 or less once it may be lost. */
   remainingMs(): number
 }

@@ -144,7 +144,7 @@ export class Encoder extends Trail {
 
   #record(record: PlainObject): Json {
     const keys = Object.keys(record)
-    if (keys.some(isTag)) return { $object: this.#escaped(record, keys) }
+    for (const key of keys) if (isTag(key)) return { $object: this.#escaped(record, keys) }
     this.#enterRecord(record)
     let copy: Record<string, Json> | undefined
     for (let index = 0; index < keys.length; index++) {

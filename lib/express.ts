@@ -8,21 +8,26 @@ import { prepared } from './prepared.ts'
 import type { Moment } from './table.ts'
 import type { Outcome, Unit } from './unit.ts'
 
-/** What only the notary can write. */
-const MORE = [
-  ...([
-    'creates',
-    'starts',
-    'stops',
-    'sends',
-    'consumes',
-    'failures',
-    'ignored',
-    'ends',
-    'marks',
-  ] as const),
-  ...(['reports', 'removes', 'alarms', 'watches', 'notices', 'holds', 'counts'] as const),
-] as const
+/** Is there nothing that only the notary can write? Asked by name, part by part: of a step it is asked each time. */
+const isBareOf = (one: Unit): boolean =>
+  isEmpty(one.creates) &&
+  isEmpty(one.starts) &&
+  isEmpty(one.stops) &&
+  isEmpty(one.sends) &&
+  isEmpty(one.consumes) &&
+  isEmpty(one.failures) &&
+  isEmpty(one.ignored) &&
+  isEmpty(one.ends) &&
+  isEmpty(one.marks) &&
+  isEmpty(one.reports) &&
+  isEmpty(one.removes) &&
+  isEmpty(one.alarms) &&
+  isEmpty(one.watches) &&
+  isEmpty(one.notices) &&
+  isEmpty(one.holds) &&
+  isEmpty(one.counts)
+
+const isEmpty = (part: readonly unknown[] | undefined) => part === undefined || part.length === 0
 
 /** Is the unit a step of one task and no more: its row, its line of history, its due entry, fields of its resource? */
 export function isPlain(unit: Unit): boolean {
@@ -32,8 +37,7 @@ export function isPlain(unit: Unit): boolean {
   if (step.status !== 'running' && step.status !== 'done') return false
   if (due && (due.taskId !== step.taskId || String(due.reason).startsWith(HELD))) return false
   if (fields && !isPatch(fields, fence.resourceId)) return false
-  for (const part of MORE) if (unit[part] && unit[part].length > 0) return false
-  return true
+  return isBareOf(unit)
 }
 
 const isBare = ({ clears, name, version }: NonNullable<Unit['step']>) =>
@@ -47,7 +51,7 @@ type Line = NonNullable<NonNullable<Unit['step']>['transition']>
 const lineOf = ({ step }: Plain) => step.transition as Line
 
 /** What each unit is taken apart into: the name and type of a column, its value, and how that is written. */
-const COLUMNS: readonly (readonly [string, string, (unit: Plain) => unknown, Writing?])[] = [
+const STEP: readonly (readonly [string, string, (unit: Plain) => unknown, Writing?])[] = [
   ['u', 'uuid', ({ id }) => id],
   ['r', 'uuid', ({ step }) => step.resourceId],
   ['n', 'bigint', ({ fence }) => fence.fence],
@@ -73,6 +77,11 @@ const COLUMNS: readonly (readonly [string, string, (unit: Plain) => unknown, Wri
   ['at', 'double precision', ({ due }) => due?.at],
   ['dr', 'text', ({ due }) => due?.reason, 'text'],
   ['k', 'bigint', ({ due }) => due?.wakes],
+]
+
+/** The same with what it changes of its resource. */
+const ALL: typeof STEP = [
+  ...STEP,
   ['fs', 'jsonb', ({ fields }) => fields?.set, 'json'],
   [
     'fg',
@@ -97,21 +106,32 @@ export async function express(
   { nowMs, toldMs }: Pick<Moment, 'nowMs' | 'toldMs'>,
 ): Promise<(Outcome | null)[]> {
   const taken = firsts(units) as Plain[]
-  const columns = COLUMNS.map(([, , read, writing]) => column(taken, read, writing))
-  const { rows } = await database.once(EXPRESS, [nowMs, toldMs, ...columns])
-  const rung = new Map<string, boolean>()
-  for (const { u, is_rung } of rows) rung.set(u, is_rung || rung.get(u) === true)
-  const late = rows.filter(({ t }) => t !== null).map(({ t }) => t)
+  const hasFields = taken.some(({ fields }) => fields !== undefined)
+  const params: unknown[] = [nowMs, toldMs]
+  for (const [, , read, writing] of hasFields ? ALL : STEP)
+    params.push(column(taken, read, writing))
+  const { rows } = await database.once(hasFields ? WITH_FIELDS : WITHOUT_FIELDS, params)
+  const { done, rung, late } = rows[0] as Answer
   // The steps are committed: mail nobody reads is no reason to say that they were not.
-  if (late.length > 0) await database.query(LATE_MAIL, [late]).catch(() => {})
-  return units.map(({ id }) => {
-    const isRung = rung.get(id)
-    return isRung === undefined ? null : { ...COMMITTED, isRung }
+  if (late) await database.query(LATE_MAIL, [late]).catch(() => {})
+  if (!done && !rung && taken.length === units.length) return taken.map(() => COMMITTED)
+  const wrote = new Set(done?.map((number) => taken[number - 1]) ?? taken)
+  const isRung = new Set(rung?.map((number) => taken[number - 1]))
+  return units.map((unit) => {
+    if (!wrote.has(unit as Plain)) return null
+    return isRung.has(unit as Plain) ? RUNG : COMMITTED
   })
 }
 
+/** One row: the numbers of the units that were written, null for all; of those that were rung; tasks with late mail. */
+interface Answer {
+  readonly done: number[] | null
+  readonly rung: number[] | null
+  readonly late: string[] | null
+}
+
 /** Those that are the first of their task, and the first with fields of their resource. */
-function firsts(units: readonly Unit[]): Unit[] {
+function firsts(units: readonly Unit[]): readonly Unit[] {
   const taken = new Set<string | undefined>()
   return units.filter(({ step, fields }) => {
     if (taken.has(step?.taskId) || (fields && taken.has(fields.resourceId))) return false
@@ -121,14 +141,30 @@ function firsts(units: readonly Unit[]): Unit[] {
   })
 }
 
-const COMMITTED = {
+const COMMITTED: Outcome = {
   ...{ kind: 'committed' as const, started: [], delivered: 0, stopped: 0 },
-  ...{ isQuiet: false, reported: 0, alarmed: [], held: [] },
+  ...{ isQuiet: false, isRung: false, reported: 0, alarmed: [], held: [] },
 }
+const RUNG: Outcome = { ...COMMITTED, isRung: true }
 
 /** $1: now, $2: how long a ticket is trusted; both in milliseconds. */
 const NOW = 'to_timestamp($1::double precision / 1000.0)'
 const LOOK_LATER = 'to_timestamp(($1::double precision + $2::double precision) / 1000.0)'
+
+/** Fields of the fences that hold are locked and compared beside them; few steps change any. */
+const LOCKED_FIELDS = `
+  c AS MATERIALIZED (
+    SELECT id, version FROM resources
+    WHERE id = ANY(ARRAY(SELECT v.r FROM v JOIN l ON l.resource_id = v.r AND l.fence = v.n WHERE v.fs <> 'null'))
+    ORDER BY id FOR NO KEY UPDATE),`
+const CURRENT_FIELDS = `
+      LEFT JOIN c ON c.id = v.r WHERE v.fs = 'null' OR (c.id IS NOT NULL AND (v.fv IS NULL OR v.fv = c.version))`
+const PATCHED_FIELDS = `
+  patched AS (
+    UPDATE resources SET fields = (fields || w.fs) - ARRAY(SELECT jsonb_array_elements_text(w.fg)), version = version + 1,
+      lost_and_found = nullif((coalesce(lost_and_found, '{}') || w.fa)
+        - ARRAY(SELECT jsonb_array_elements_text(w.fn)), '{}'), updated_at = ${NOW}
+    FROM w WHERE resources.id = w.r AND w.fs <> 'null'),`
 
 /**
  * Each lock waits for the one before it, whatever the planner thinks: leases, resources, tasks, each by id, as the judge
@@ -137,38 +173,28 @@ const LOOK_LATER = 'to_timestamp(($1::double precision + $2::double precision) /
  * A due entry that says already what it is to say is not written: nothing is due later by that, and no ring is lost.
  * Mail that came for a run between the snapshot and its end is nobody's; it goes when a ring tells of it.
  */
-const EXPRESS = prepared(`
+const source = (type: string, at: number) =>
+  type === 'jsonb' ? `jsonb_array_elements($${at}::jsonb)` : `unnest($${at}::${type}[])`
+
+const statement = (columns: typeof ALL, hasFields: boolean) =>
+  prepared(`
   WITH v AS MATERIALIZED (
-    SELECT * FROM unnest(${COLUMNS.map(([, type], index) => `$${index + 3}::${type}[]`).join(', ')})
-      AS v(${COLUMNS.map(([name]) => name).join(', ')})),
+    SELECT * FROM ROWS FROM (${columns.map(([, type], index) => source(type, index + 3)).join(', ')})
+      WITH ORDINALITY AS v(${columns.map(([name]) => name).join(', ')}, i)),
   l AS MATERIALIZED (
     SELECT resource_id, fence FROM leases WHERE resource_id = ANY(ARRAY(SELECT r FROM v))
-    ORDER BY resource_id FOR SHARE),
-  c AS MATERIALIZED (
-    SELECT id, version FROM resources
-    WHERE EXISTS (SELECT FROM v WHERE fs IS NOT NULL) AND id = ANY(ARRAY(SELECT v.r FROM v JOIN l ON l.resource_id = v.r AND l.fence = v.n WHERE v.fs IS NOT NULL))
-    ORDER BY id FOR NO KEY UPDATE),
-  g AS MATERIALIZED (
-    SELECT id, step, finished_at, is_alarmed FROM tasks
-    WHERE id = ANY(ARRAY(
-        SELECT v.t FROM v JOIN l ON l.resource_id = v.r AND l.fence = v.n LEFT JOIN c ON c.id = v.r
-        WHERE v.fs IS NULL OR (c.id IS NOT NULL AND (v.fv IS NULL OR v.fv = c.version))))
-    ORDER BY id FOR NO KEY UPDATE),
-  w AS MATERIALIZED (
-    SELECT v.* FROM v JOIN g ON g.id = v.t AND g.step = v.e WHERE g.finished_at IS NULL AND NOT g.is_alarmed),
-  moved AS (
-    UPDATE tasks SET step = w.s, rest_step = w.z, status = w.st, state = w.q, tries = w.tr, system = w.sy,
-      moved_at = ${NOW}, finished_at = CASE WHEN w.f THEN ${NOW} END
-    FROM w WHERE tasks.id = w.t),
+    ORDER BY resource_id FOR SHARE),${hasFields ? LOCKED_FIELDS : ''}
+  w AS (
+    UPDATE tasks SET step = k.s, rest_step = k.z, status = k.st, state = k.q, tries = nullif(k.tr, 'null'), system = nullif(k.sy, 'null'),
+      moved_at = ${NOW}, finished_at = CASE WHEN k.f THEN ${NOW} END
+    FROM (SELECT v.* FROM v JOIN l ON l.resource_id = v.r AND l.fence = v.n${hasFields ? CURRENT_FIELDS : ''}
+      ORDER BY v.t) k
+    WHERE tasks.id = k.t AND tasks.step = k.e AND tasks.finished_at IS NULL AND NOT tasks.is_alarmed
+    RETURNING k.*),
   told AS (
     INSERT INTO transitions (task_id, step, base, from_state, to_state, event, payload, snapshot, actor, reason,
       message, fence, unit_id, at)
-    SELECT t, s, b, a, o, v, p, x, w, y, m, n, u, ${NOW} FROM w),
-  patched AS (
-    UPDATE resources SET fields = (fields || w.fs) - ARRAY(SELECT jsonb_array_elements_text(w.fg)), version = version + 1,
-      lost_and_found = nullif((coalesce(lost_and_found, '{}') || w.fa)
-        - ARRAY(SELECT jsonb_array_elements_text(w.fn)), '{}'), updated_at = ${NOW}
-    FROM w WHERE resources.id = w.r AND w.fs IS NOT NULL),
+    SELECT t, s, b, a, o, v, nullif(p, 'null'), nullif(x, 'null'), w, y, m, n, u, ${NOW} FROM w),${hasFields ? PATCHED_FIELDS : ''}
   due AS (
     UPDATE dues SET
       reason = CASE WHEN wakes = w.k THEN w.dr ELSE dues.reason END,
@@ -178,13 +204,16 @@ const EXPRESS = prepared(`
     FROM w WHERE dues.task_id = w.t AND w.d AND NOT w.f AND (
       wakes = w.k AND dues.reason = w.dr AND due_at <= ${NOW} AND w.at <= $1
       AND look_at > to_timestamp(($1 + $2::double precision / 2) / 1000.0)) IS NOT TRUE
-    RETURNING w.u, wakes <> w.k AS is_rung),
+    RETURNING w.i, wakes <> w.k AS is_rung),
   gone AS (
-    DELETE FROM dues USING w WHERE task_id = w.t AND w.f RETURNING w.u, task_id, wakes IS DISTINCT FROM w.k AS is_rung),
+    DELETE FROM dues USING w WHERE task_id = w.t AND w.f RETURNING task_id, wakes IS DISTINCT FROM w.k AS is_rung),
   unread AS (DELETE FROM events WHERE task_id = ANY(ARRAY(SELECT t FROM w WHERE f)) AND consumed_at IS NULL)
-  SELECT u, NULL::uuid AS t, false AS is_rung FROM w
-  UNION ALL SELECT u, NULL, true FROM due WHERE is_rung
-  UNION ALL SELECT u, task_id, false FROM gone WHERE is_rung`)
+  SELECT (SELECT CASE WHEN count(*) < cardinality($3) THEN coalesce(array_agg(i::integer), '{}') END FROM w) AS done,
+    (SELECT array_agg(i::integer) FROM due WHERE is_rung) AS rung,
+    (SELECT array_agg(task_id) FROM gone WHERE is_rung) AS late`)
+
+const WITH_FIELDS = statement(ALL, true)
+const WITHOUT_FIELDS = statement(STEP, false)
 
 /** What came for a run while it ended. */
 const LATE_MAIL = 'DELETE FROM events WHERE task_id = ANY($1::uuid[]) AND consumed_at IS NULL'

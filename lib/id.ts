@@ -9,6 +9,9 @@ const COUNTER_END = 1 << COUNTER_BITS
 
 let lastMs = 0
 let counter = 0
+/** The millisecond as it was last written, and when that was: many ids are made in one. */
+let writtenMs = -1
+let written = ''
 
 /** Random bytes are drawn many at a time: each draw costs more than the id. No byte serves twice. */
 const POOL_BYTES = 4_096
@@ -42,11 +45,15 @@ export function newId(time: Time): string {
     lastMs++
     counter = 0
   }
-  const moment = lastMs.toString(16).padStart(12, '0')
+  if (writtenMs !== lastMs) {
+    const moment = lastMs.toString(16).padStart(12, '0')
+    written = `${moment.slice(0, 8)}-${moment.slice(8)}-`
+    writtenMs = lastMs
+  }
   const count = (0x7000 | counter).toString(16)
   pool[at + 2] = 0x80 | (pool[at + 2]! & 0x3f)
   const rest = pool.toString('hex', at + 2, at + TAKEN_BYTES)
-  return `${moment.slice(0, 8)}-${moment.slice(8)}-${count}-${rest.slice(0, 4)}-${rest.slice(4)}`
+  return `${written}${count}-${rest.slice(0, 4)}-${rest.slice(4)}`
 }
 
 /** The UUID of a name, the same whenever and wherever it is asked for (version 8: the first bits of SHA-256). */

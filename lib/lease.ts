@@ -18,6 +18,7 @@ export class KeptLease implements Lease {
   #isOver = false
   #why: Error | null = null
   #controller: AbortController | null = null
+  #heeding: ((why: Error) => void)[] = []
 
   constructor(time: Time, key: string, hold: Hold, onLost: () => void) {
     this.key = key
@@ -33,6 +34,12 @@ export class KeptLease implements Lease {
       if (this.#why) this.#controller.abort(this.#why)
     }
     return this.#controller.signal
+  }
+
+  /** @inheritDoc Lease.heed */
+  heed(call: (why: Error) => void): void {
+    if (this.#why) call(this.#why)
+    else this.#heeding.push(call)
   }
 
   /** Is it lost or ended? Nothing is done for it any more. */
@@ -69,10 +76,19 @@ export class KeptLease implements Lease {
   recall(why: Error): void {
     if (this.#why) return
     this.#why = why
+    for (const call of this.#heeding) call(why)
     this.#controller?.abort(why)
   }
 
   end(): void {
     this.#isOver = true
   }
+}
+
+/** Calls back when a lease is over before its work is; by its signal, where that is all it has. */
+export function heed(lease: Lease, call: (why: Error) => void): void {
+  if (lease.heed) return lease.heed(call)
+  const { signal } = lease
+  if (signal.aborted) call(signal.reason)
+  else signal.addEventListener('abort', () => call(signal.reason), { once: true })
 }

@@ -215,4 +215,4 @@ function prefixOf(descriptor: string): string | null {
 }
 
 const mapped = (mapper: unknown, on: Stride, event?: MachineEvent) =>
-  typeof mapper === 'function' ? mapper(on.mapping(event)) : mapper
+  typeof mapper === 'function' ? on.mapped(mapper as () => unknown, event) : mapper

@@ -15,5 +15,6 @@ export function prepared(text: string): string {
 /** The statement as node-postgres takes it. */
 export function asked(text: string, values: readonly unknown[] = []) {
   const name = names.get(text)
-  return { text, values: values as unknown[], ...(name !== undefined && { name }) }
+  const known = { text, values: values as unknown[] }
+  return name === undefined ? known : { text, values: known.values, name }
 }

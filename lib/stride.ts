@@ -29,6 +29,16 @@ export const GIVEN_UP = { message: 'a step was left to XState' }
 const NOBODY: readonly never[] = Object.freeze([])
 const nobody = () => undefined
 
+/** What looks at nothing but context and event: a view of the rest need not be made for it. */
+type Modest = (scene: { readonly context: any; readonly event: any }) => unknown
+const modests = new WeakSet<object>()
+
+/** Marks a mapper as one that looks at context and event alone. */
+export function modest<M extends Modest>(mapper: M): M {
+  modests.add(mapper)
+  return mapper
+}
+
 export class Stride {
   context: any
   readonly event: MachineEvent
@@ -107,6 +117,12 @@ export class Stride {
     }
   }
 
+  /** What a mapper makes of it. */
+  mapped(mapper: (scene: any) => unknown, event = this.event): unknown {
+    if (modests.has(mapper)) return mapper({ context: this.context, event })
+    return mapper(this.mapping(event))
+  }
+
   /** The same for the machine's first context. */
   opening(input: unknown): any {
     const stride = this
@@ -148,7 +164,7 @@ export class Stride {
 
   spawn({ id, src, input }: Invoke): void {
     const { step, place } = this.#moment
-    const given = typeof input === 'function' ? input(this.mapping()) : input
+    const given = typeof input === 'function' ? this.mapped(input as Modest) : input
     const address = actorAddress('effect', place.task, id, step)
     this.#born ??= []
     this.#born.push({ id, src, input: given, armedAt: step, kind: 'effect', address })

@@ -37,6 +37,45 @@ export function noted({ step }: Partial<Unit>, { message }: Desktop): Pick<Unit,
 
 export const NONE: readonly never[] = []
 
+/** The parts of a change that a round's unit takes over as they are, whether they are there or not. */
+type Carried = Omit<Unit, 'id' | 'fence' | 'fields'>
+
+/**
+ * A unit made of a change. All units of ticks are of one shape, absent parts written out as undefined: what is read
+ * thousands of times a second is then found where it was the last time.
+ */
+export function enveloped(
+  change: Carried,
+  id: string,
+  fence: NonNullable<Unit['fence']>,
+  fields: Unit['fields'] | null,
+): Unit {
+  const whole: { readonly [Part in keyof Unit]-?: Unit[Part] | undefined } = {
+    id,
+    fence,
+    fields: fields ?? undefined,
+    step: change.step,
+    due: change.due,
+    consumes: change.consumes,
+    creates: change.creates,
+    starts: change.starts,
+    stops: change.stops,
+    sends: change.sends,
+    failures: change.failures,
+    ignored: change.ignored,
+    ends: change.ends,
+    marks: change.marks,
+    reports: change.reports,
+    removes: change.removes,
+    alarms: change.alarms,
+    watches: change.watches,
+    notices: change.notices,
+    holds: change.holds,
+    counts: change.counts,
+  }
+  return whole as Unit
+}
+
 /** A unit without its envelope: the round adds the id and the fence. */
 export type Change = Omit<Unit, 'id' | 'fence' | 'fields'> & {
   desktop?: Desktop | undefined

@@ -22,6 +22,9 @@ import type { Round } from './round.ts'
 /** One incarnation of an effect: the same state entered again has another. */
 const incarnation = ({ id, keyId = id, armedAt }: PendingEffect) => `${keyId}@${armedAt}`
 
+/** Nothing is stored of any effect: the most frequent case by far, which needs no looking up of names. */
+const UNTRIED: Trials = {}
+
 /** Of an effect the machine has no more: it fails once. */
 const GONE: EffectPolicy = {
   attempts: 1,
@@ -48,7 +51,7 @@ export class Errands {
     this.#taskId = stored.id
     this.#definition = definition
     this.#bell = bell
-    this.#trials = (stored.tries ?? {}) as Trials
+    this.#trials = (stored.tries ?? UNTRIED) as Trials
   }
 
   /** Errands that have not ended, and those that ask whether they may begin. */
@@ -73,7 +76,7 @@ export class Errands {
     const now = this.#round.time.now()
     for (const effect of effects) {
       const name = incarnation(effect)
-      const trial = this.#trials[name] ?? FIRST
+      const trial = (this.#trials === UNTRIED ? undefined : this.#trials[name]) ?? FIRST
       if (isStopped || this.#under.has(name) || (trial.at ?? 0) > now) continue
       if (this.#mayPass(effect)) this.#send(effect, trial, name)
     }
@@ -119,6 +122,7 @@ export class Errands {
   ): Trials | null {
     let kept: Record<string, Trial> | null = null
     for (const effect of effects) {
+      if (!changed && this.#isUnheardOf(effect)) continue
       const name = incarnation(effect)
       const isChanged = changed && incarnation(changed.errand.effect) === name
       const trial = isChanged ? changed.trial : this.#toStore(effect, name)
@@ -155,7 +159,7 @@ export class Errands {
 
   /** What was stored is what counts. */
   stored(trials: Trials | null): void {
-    this.#trials = trials ?? {}
+    this.#trials = trials ?? UNTRIED
   }
 
   /** When the effect may next be run; null for at once. */
@@ -166,8 +170,8 @@ export class Errands {
   /** What the effect needs is held: it waits for that, and this is no attempt. Null when it may go, or is under way. */
   heldBy(effect: PendingEffect): Stand | null {
     const { dependency } = this.#runnable(effect).policy
-    const isUnderWay = this.#under.get(incarnation(effect))?.ending === null
-    if (dependency === undefined || isUnderWay) return null
+    if (dependency === undefined) return null
+    if (this.#under.get(incarnation(effect))?.ending === null) return null
     const passage = this.#round.barrier.passage([`dependency:${dependency}`])
     return passage === 'trial' ? null : passage
   }
@@ -191,6 +195,13 @@ export class Errands {
       answered()
     })
     return false
+  }
+
+  /** Is there nothing to store of it, whatever it is called? */
+  #isUnheardOf(effect: PendingEffect): boolean {
+    if (this.#trials !== UNTRIED || this.#runnable(effect).policy.withinMs !== null) return false
+    for (const { report } of this.#under.values()) if (report) return false
+    return true
   }
 
   /** Nothing for an effect that was never tried, has nothing to say, and all the time in the world. */

@@ -103,16 +103,24 @@ export class Ledger {
     const { actor, reason } = authorOf(cause, this.#round.parts.owner)
     const line = { base, from: this.state, to, event, payload, snapshot, actor, reason }
     const row = this.#row(number, number, to, trials, rest, isDone ? 'done' : 'running', line)
-    const change: Change = {
+    const due = this.#due(rest, this.#mailAfter(cause), trials)
+    const kin = this.kin.of(move)
+    const toll = this.#meter.step(cause, isDone)
+    // All of one shape, whatever is in it: see `enveloped`.
+    const change = {
       desktop,
       step: this.#renewed(row, rest),
-      due: this.#due(rest, this.#mailAfter(cause), trials),
+      due,
       consumes: cause.kind === 'mail' ? [cause.mail.id] : NONE,
       failures: cause.kind === 'effect' ? this.#failures.ofAttempt(cause.errand, this.step) : NONE,
-      ...this.kin.of(move),
-      ...this.#meter.step(cause, isDone),
-    }
-    if (this.#definition.name === LIFE) change.state = lifeState(rest.value)
+      starts: kin?.starts,
+      stops: kin?.stops,
+      sends: kin?.sends,
+      ends: kin?.ends,
+      counts: toll.counts,
+      holds: toll.holds,
+      state: this.#definition.name === LIFE ? lifeState(rest.value) : undefined,
+    } as Change
     return { change, trials }
   }
 

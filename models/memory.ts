@@ -15,16 +15,12 @@ export function toSnapshot(
   { value, context, order, history, status, output, timers, actors }: Rest,
   sealer: Sealer,
 ): Json {
-  const snapshot = {
-    value,
-    context,
-    status,
-    ...(order && { order }),
-    ...(history && { history }),
-    ...(output !== undefined && { output }),
-    ...(timers.length > 0 && { timers }),
-    ...(actors.length > 0 && { actors }),
-  }
+  const snapshot: Partial<Record<keyof Rest, unknown>> = { value, context, status }
+  if (order) snapshot.order = order
+  if (history) snapshot.history = history
+  if (output !== undefined) snapshot.output = output
+  if (timers.length > 0) snapshot.timers = timers
+  if (actors.length > 0) snapshot.actors = actors
   return encodeRow(snapshot, sealer)
 }
 

@@ -4,7 +4,7 @@ import type { Json } from '../lib/codec.ts'
 import { fault } from '../lib/errors.ts'
 import { advance, begin, type MachineEvent, type Place, type Rest } from '../lib/machine.ts'
 import { movedId } from '../lib/moved.ts'
-import type { Step } from '../lib/rest.ts'
+import type { Actor, Step } from '../lib/rest.ts'
 import { LATE, within } from '../lib/within.ts'
 import { type Cause, endedBy, eventOf, payloadOf } from './cause.ts'
 import type { NewWork, TaskOptions } from './declared.ts'
@@ -118,12 +118,23 @@ function compute(options: MoveOptions, event: MachineEvent): Step {
   const left = rest.timers.filter((timer) => timer !== fired)
   if (fired?.to) return delivered({ ...rest, timers: left }, fired.to, fired.event)
   const ended = endedBy(cause)
-  const actors = rest.actors.map((actor) =>
-    ended !== null && actor.address.sessionId === ended
-      ? { ...actor, ended: true as const }
-      : actor,
-  )
-  return advance(machine, { ...rest, timers: left, actors }, event, step, now, place, fired)
+  const actors = ended === null ? rest.actors : rest.actors.map((actor) => over(actor, ended))
+  return advance(machine, resting(rest, left, actors), event, step, now, place, fired)
+}
+
+/** The actor of this address has ended. Written out for the same reason. */
+function over(actor: Actor, ended: string): Actor {
+  const { id, src, input, armedAt, kind, address, keyId, systemId, sync } = actor
+  if (address.sessionId !== ended) return actor
+  if (keyId !== undefined || systemId !== undefined || sync) return { ...actor, ended: true }
+  return { id, src, input, armedAt, kind, address, ended: true }
+}
+
+/** The rest with these timers and actors. Most have no more parts than are written out here, which is faster than a copy. */
+function resting(rest: Rest, timers: Rest['timers'], actors: Rest['actors']): Rest {
+  const { value, context, order, history, output, status } = rest
+  if (order || history || output !== undefined) return { ...rest, timers, actors }
+  return { value, context, status, timers, actors }
 }
 
 /** A delayed event for somebody else is sent on; the machine itself does not hear of it. */

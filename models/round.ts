@@ -7,13 +7,14 @@ import { Bell } from '../lib/bell.ts'
 import type { Claim, StoredTask } from '../lib/claim.ts'
 import type { Lease } from '../lib/contract.ts'
 import { newId } from '../lib/id.ts'
+import { heed } from '../lib/lease.ts'
 import type { Place } from '../lib/machine.ts'
 import { rungBy } from '../lib/routes.ts'
 import type { Time } from '../lib/time.ts'
 import type { Outcome, Unit } from '../lib/unit.ts'
 import { Allowance } from './allowance.ts'
 import { Barrier } from './barrier.ts'
-import { type Change, NONE, noted, RoundLost, RunEnded, together } from './change.ts'
+import { type Change, enveloped, NONE, noted, RoundLost, RunEnded, together } from './change.ts'
 import { CLIMBER } from './climber.ts'
 import { Desktop, type Stock } from './desktop.ts'
 import type { Kind } from './kind.ts'
@@ -80,8 +81,7 @@ export class Round implements Stock {
     )
     this.#budget = parts.quota.steps
     this.#deadlineAt = parts.time.monotonic() + parts.quota.ms
-    if (lease.signal.aborted) this.#isFallen = true
-    lease.signal.addEventListener('abort', () => this.#fell(), { once: true })
+    heed(lease, (why) => this.#fell(why))
   }
 
   get resourceId(): string {
@@ -209,15 +209,13 @@ export class Round implements Stock {
     const fields = desktop?.change ?? (state === undefined ? null : this.#sheet.change({}, []))
     const parts = desktop?.parts
     const renamed = this.#storedKind === this.kind.name ? {} : { kind: this.kind.name }
-    // What is only the round's business goes along unread: to take it off would cost a copy.
-    const unit: Unit = {
-      ...change,
-      id: newId(this.time),
-      fence: { resourceId: this.#resourceId, fence: this.#fence },
-      ...(parts && together(change, parts)),
-      ...(desktop && noted(change, desktop)),
-      ...(fields && { fields: { ...fields, ...renamed, ...(state !== undefined && { state }) } }),
-    }
+    const plain = enveloped(
+      desktop?.message == null ? change : { ...change, ...noted(change, desktop) },
+      newId(this.time),
+      { resourceId: this.#resourceId, fence: this.#fence },
+      fields && { ...fields, ...renamed, ...(state !== undefined && { state }) },
+    )
+    const unit = parts ? { ...plain, ...together(change, parts) } : plain
     const whole = this.kind.hasReflexes
       ? withReflexes(this.parts, this.seen(desktop?.view ?? undefined), unit)
       : unit
@@ -275,9 +273,9 @@ export class Round implements Stock {
   }
 
   /** The lease is lost: whoever works under it is told at once. */
-  #fell(): void {
+  #fell(why: Error): void {
     this.#isFallen = true
-    for (const errand of this.errands) errand.cancel(this.lease.signal.reason)
+    for (const errand of this.errands) errand.cancel(why)
     this.bell.ring()
   }
 

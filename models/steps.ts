@@ -4,6 +4,7 @@
 import { type AnyStateMachine, setup } from 'xstate'
 import { Again, type EffectOptions, effect, type Work } from '../lib/effect.ts'
 import { fault } from '../lib/errors.ts'
+import { modest } from '../lib/stride.ts'
 
 /** What a step function is handed: the work of an effect, and the way out. */
 export interface StepWork<R = any, I = any> extends Work<R, I> {
@@ -44,13 +45,17 @@ export function steps<N extends string, R = any, I = any>(
   const actors = Object.fromEntries(
     names.map((name) => [name, stepEffect(name, functions, options)]),
   )
-  const onDone = [...names, STOP].map((target) => ({
+  const ways = [...names, STOP].map((target) => ({
     guard: { type: 'to' as const, params: { target } },
     target,
     reenter: true,
   }))
   const states = Object.fromEntries(
-    names.map((name) => [name, { invoke: { id: name, src: name, input: argsOf, onDone } }]),
+    names.map((name, index) => {
+      // The state after it is the likeliest, and asked for first.
+      const onDone = [...ways.slice(index + 1), ...ways.slice(0, index + 1)]
+      return [name, { invoke: { id: name, src: name, input: argsOf, onDone } }]
+    }),
   )
   return setup({
     actors: actors as Record<string, any>,
@@ -65,13 +70,15 @@ export function steps<N extends string, R = any, I = any>(
     initial: first,
     states: {
       ...states,
-      [STOP]: { type: 'final', output: ({ event }: any) => event.output.output },
+      [STOP]: { type: 'final', output: answerOf },
     },
-    output: ({ event }: any) => event.output,
+    output: outputOf,
   } as never) as unknown as AnyStateMachine
 }
 
-const argsOf = ({ context }: { context: { args: unknown } }) => context.args
+const argsOf = modest(({ context }) => context.args)
+const answerOf = modest(({ event }) => event.output.output)
+const outputOf = modest(({ event }) => event.output)
 
 /** Runs a function and checks its answer, so that a wrong name is an error and not a silent rest. */
 function stepEffect(

@@ -199,7 +199,10 @@ export class Turn implements InTurn {
     const own = sent.filter(({ to }) => this.#ledger.kin.isOwn(to))
     if (own.length > 0) this.#crew.tell(rest, own)
     if (rest.status === 'done') this.#over = 'TASK_STOPPED'
-    tellStep(this.#round, { ...this.#naming, step: this.#ledger.step }, move, { from, to, event })
+    const { kind, name: task } = this.#definition
+    const { resourceId } = this.#round
+    const naming = { kind, resourceId, taskId: this.#stored.id, task, step: this.#ledger.step }
+    tellStep(this.#round, naming, move, { from, to, event })
   }
 
   /** An effect that wants another run, or may be tried again, waits; its machine does not hear of it. */

@@ -20,8 +20,21 @@ export function tellStep(
   names: { readonly from: string; readonly to: string; readonly event: string },
 ): void {
   const lateMs = cause.kind === 'start' ? 0 : Math.max(0, time.now() - cause.at)
-  events.emit('task.stepped', { ...naming, ...names, lateMs })
-  const { step: _, ...run } = naming
+  const { kind, resourceId, taskId, task, step } = naming
+  const { from, to, event: because } = names
+  // Written out: it is told of every step.
+  events.emit('task.stepped', {
+    kind,
+    resourceId,
+    taskId,
+    task,
+    step,
+    from,
+    to,
+    event: because,
+    lateMs,
+  })
+  const run = { kind, resourceId, taskId, task }
   for (const event of emitted) events.emit('task.emitted', { ...run, type: event.type, event })
   for (const { label, value } of logged) events.emit('task.logged', { ...run, label, value })
   if (rest.status === 'done') events.emit('task.finished', { ...naming, status: 'done' })

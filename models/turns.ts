@@ -45,10 +45,11 @@ export class Turns implements Order {
   }
 
   /** Gives each due task a turn, or its turn the news. */
-  async admit({ tasks, ...claim }: Claim): Promise<void> {
+  async admit(claim: Claim): Promise<void> {
+    const { tasks } = claim
     const isFirst = this.#first === null
     this.#isMore ||= tasks.length >= MOST_TASKS
-    this.#first ??= { ...claim, tasks }
+    this.#first ??= claim
     const isKnown = ({ task }: StoredTask) => this.#round.kind.has(rootOf(task))
     // Children begin in the order they were spawned, whichever process comes to them.
     const all = tasks.filter(isKnown).sort((a, b) => (a.id < b.id ? -1 : 1))
@@ -67,7 +68,7 @@ export class Turns implements Order {
       if (!isShut)
         await putOff(parts, claim, [...held.keys()], (one) => barrier.putOff(held.get(one)!))
       const strangers = tasks.filter((stored) => !isKnown(stored))
-      if (strangers.length > 0) await leave(parts, { ...claim, tasks }, strangers)
+      if (strangers.length > 0) await leave(parts, claim, strangers)
     } catch (thrown) {
       this.#note(thrown)
     }

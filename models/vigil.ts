@@ -28,7 +28,7 @@ export function withVigil<U extends Parts>(
   const { step } = unit
   const parked = step?.transition ? parkedAlarm(kind, unit, isHandled) : NONE
   const stuck = step?.transition ? stuckAlarm(kind, step) : NONE
-  const watches = watched(registry, kind, resourceId, unit)
+  const watches = registry.hasRules ? watched(registry, kind, resourceId, unit) : NONE
   if (parked.length + stuck.length + watches.length === 0) return unit
   return { ...unit, alarms: [...(unit.alarms ?? []), ...parked, ...stuck], watches }
 }
@@ -63,10 +63,10 @@ export function parkedAlarm(
   kind: Kind,
   { step, failures }: Parts,
   isHandled: boolean,
-): AlarmSignal[] {
+): readonly AlarmSignal[] {
   const failure = failures?.at(-1)
-  if (!step?.transition || !failure) return []
-  if (step.status !== 'panicked' && step.status !== 'stranded') return []
+  if (!step?.transition || !failure) return NONE
+  if (step.status !== 'panicked' && step.status !== 'stranded') return NONE
   const { severity, message, playbook, id: failureId, code } = failure
   const about: AlarmAbout = {
     ...aboutOf(kind, step, nameOf(step, failure)),
@@ -77,12 +77,12 @@ export function parkedAlarm(
   return [raised(step, about)]
 }
 
-function stuckAlarm(kind: Kind, step: StepChange): AlarmSignal[] {
+function stuckAlarm(kind: Kind, step: StepChange): readonly AlarmSignal[] {
   const { transition, status, finished } = step
-  if (finished || status !== 'running' || transition?.from === transition?.to) return []
+  if (finished || status !== 'running' || transition?.from === transition?.to) return NONE
   const definition = definitionOf(kind, step.task)
   const forMs = definition && stuckAfterMs(definition.machine, step.state)
-  if (!definition || !forMs) return []
+  if (!definition || !forMs) return NONE
   const about: AlarmAbout = {
     ...aboutOf(kind, step, 'stuck'),
     ...{ closes: 'moved', severity: 'warning', playbook: null, detail: { state: step.state } },

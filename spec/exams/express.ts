@@ -48,9 +48,11 @@ class Twins {
   }
 
   #watching(database: Database): Database {
-    const once: Database['once'] = async (...asked) => {
-      const answer = await database.once(...asked)
-      for (const { u } of answer.rows) this.carried.add(u)
+    const once: Database['once'] = async (text, params) => {
+      const answer = await database.once(text, params)
+      const asked = String(params[2]).slice(1, -1).split(',')
+      const numbers: number[] = answer.rows[0].done ?? asked.map((_, index) => index + 1)
+      for (const number of numbers) this.carried.add(asked[number - 1]!)
       return answer
     }
     const query = database.query.bind(database)
