@@ -8,6 +8,8 @@ export interface Ticket {
   readonly isUrgent?: boolean
   /** The queue it travels on, where that is not the house's. Said to whoever pushes it, and not written on it either. */
   readonly queue?: string
+  /** When it was sealed, in milliseconds since 1970: known of one that was opened. */
+  readonly issuedAt?: number
 }
 
 /**
@@ -39,8 +41,11 @@ export interface Ticker {
   tick(resourceId: string, lease: Lease, queue?: string): Promise<Verdict>
   /** Is something of this resource due at this moment? Asked once the lease is given back, if anybody may have come for it. */
   dueNow(resourceId: string): Promise<boolean>
-  /** Tells a tick of this resource that runs in this process to look again; false if none does. */
-  nudge(resourceId: string): boolean
+  /**
+   * Tells a tick of this resource that runs in this process to look again; false if none does, and none has looked
+   * since `issuedAt`, when somebody wrote the ticket at hand.
+   */
+  nudge(resourceId: string, issuedAt?: number): boolean
 }
 
 /** What a clock has found. */

@@ -69,17 +69,17 @@ export class Worker {
   /** Works one ticket to its end. Never rejects. */
   async work(ticket: Ticket): Promise<void> {
     this.#inHand += 1
-    const { resourceId } = ticket
     await this.#settle(ticket, await this.#attempt(ticket)).catch((thrown) => {
-      this.#options.events.emit('tick.failed', { resourceId, error: asError(thrown) })
+      const about = { resourceId: ticket.resourceId, error: asError(thrown) }
+      this.#options.events.emit('tick.failed', about)
     })
     this.#inHand -= 1
   }
 
-  async #attempt({ resourceId }: Ticket): Promise<Attempt> {
+  async #attempt({ resourceId, issuedAt }: Ticket): Promise<Attempt> {
     const { keeper, ticker } = this.#options
-    // Ticked in this very process: the round that runs looks again, and nobody needs to wait.
-    if (ticker.nudge(resourceId)) return BUSY
+    // Ticked in this very process: the round that runs looks again, or one has seen what the ticket is about.
+    if (ticker.nudge(resourceId, issuedAt)) return BUSY
     try {
       const answer = await keeper.hold(resourceId, (lease) => this.#tick(resourceId, lease))
       return answer.held ? { verdict: answer.value, isWanted: answer.isWanted } : BUSY

@@ -73,7 +73,11 @@ export function wrapped(ticker: Ticker, plugins: readonly Plugin[], events: Even
     (inner, plugin) => (plugin.around ? around(plugin, inner, events) : inner),
     (resourceId: string, lease: Lease, queue?: string) => ticker.tick(resourceId, lease, queue),
   )
-  return { tick, dueNow: (id) => ticker.dueNow(id), nudge: (id) => ticker.nudge(id) }
+  return {
+    tick,
+    dueNow: (id) => ticker.dueNow(id),
+    nudge: (id, issuedAt) => ticker.nudge(id, issuedAt),
+  }
 }
 
 /** The tick happens once and its outcome counts, whatever the wrapper does before, after or instead. */

@@ -1,9 +1,9 @@
 // A resource's turn: claim it, give each due task a turn, look again until nothing more is due.
 // Promise: one round at a time per resource in this process; a task's trouble is its own; a nudge while
 // the round runs is never lost.
-
 import type { Claim } from '../lib/claim.ts'
 import type { Lease, Ticker, Verdict } from '../lib/contract.ts'
+import { Recent } from '../lib/recent.ts'
 import type { TickParts } from './parts.ts'
 import { Round } from './round.ts'
 import { leave, Turns } from './turns.ts'
@@ -11,6 +11,7 @@ import { leave, Turns } from './turns.ts'
 export class ResourceTicker implements Ticker {
   readonly #parts: TickParts
   readonly #rounds = new Map<string, Round>()
+  readonly #recent = new Recent()
 
   constructor(parts: TickParts) {
     this.#parts = parts
@@ -35,8 +36,9 @@ export class ResourceTicker implements Ticker {
       const verdict = await this.#run(round, claim)
       // A nudge that came while the round was ending has been answered with "busy".
       const isSettled = verdict.kind === 'done' && verdict.isSettled === true && !round.nudged
-      const elapsedMs = Math.round(time.monotonic() - startedAt)
-      events.emit('tick.done', { resourceId, kind: round.kind.name, steps: round.steps, elapsedMs })
+      if (isSettled) this.#recent.settled(resourceId, claim.claimedAt)
+      const done = { resourceId, kind: round.kind.name, steps: round.steps }
+      events.emit('tick.done', { ...done, elapsedMs: Math.round(time.monotonic() - startedAt) })
       return verdict.kind === 'done' ? { kind: 'done', isSettled } : verdict
     } finally {
       this.#rounds.delete(resourceId)
@@ -47,10 +49,9 @@ export class ResourceTicker implements Ticker {
     return this.#parts.store.dueNow(resourceId)
   }
 
-  nudge(resourceId: string): boolean {
-    const round = this.#rounds.get(resourceId)
-    round?.nudge()
-    return round !== undefined
+  nudge(resourceId: string, issuedAt?: number): boolean {
+    this.#rounds.get(resourceId)?.nudge()
+    return this.#rounds.has(resourceId) || this.#recent.covers(resourceId, issuedAt)
   }
 
   /** Turns of tasks run side by side: an effect that takes long holds up only its own task. */

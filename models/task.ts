@@ -199,10 +199,7 @@ export class Turn implements InTurn {
     const own = sent.filter(({ to }) => this.#ledger.kin.isOwn(to))
     if (own.length > 0) this.#crew.tell(rest, own)
     if (rest.status === 'done') this.#over = 'TASK_STOPPED'
-    const { kind, name: task } = this.#definition
-    const { resourceId } = this.#round
-    const naming = { kind, resourceId, taskId: this.#stored.id, task, step: this.#ledger.step }
-    tellStep(this.#round, naming, move, { from, to, event })
+    tellStep(this.#round, this.#naming(this.#ledger.step), move, { from, to, event })
   }
 
   /** An effect that wants another run, or may be tried again, waits; its machine does not hear of it. */
@@ -228,14 +225,15 @@ export class Turn implements InTurn {
 
   async #panic(thrown: unknown, event: string, cause?: Cause): Promise<void> {
     const change = this.#ledger.parked(thrown, event, cause)
-    const parked = await withHandler(this.#round, this.#naming, change)
+    const naming = this.#naming(this.#ledger.step + 1)
+    const parked = await withHandler(this.#round, naming, change)
     await this.#round.commit(parked)
     this.#over = 'TASK_STOPPED'
-    tellEnd(this.#round, { ...this.#naming, step: this.#ledger.step + 1 }, parked, asError(thrown))
+    tellEnd(this.#round, naming, parked, asError(thrown))
   }
 
-  get #naming() {
+  #naming(step: number) {
     const { kind, name: task } = this.#definition
-    return { kind, resourceId: this.#round.resourceId, taskId: this.#stored.id, task }
+    return { kind, resourceId: this.#round.resourceId, taskId: this.#stored.id, task, step }
   }
 }

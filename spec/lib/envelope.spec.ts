@@ -14,6 +14,14 @@ function envelopeAt(time = new FakeTime(), queue = 'tickets', ring = keyring): E
   return new Envelope({ keyring: ring, queue, time, ttlMs: TTL_MS })
 }
 
+/** The tickets of a message; each knows when it was sealed. */
+function opened(envelope: Envelope, message: unknown) {
+  return envelope.open(message).map(({ issuedAt, ...ticket }) => {
+    assert.type(issuedAt, 'number')
+    return ticket
+  })
+}
+
 /** Seals a body of our own choice, as only a holder of the key could. */
 const sealed = (body: string, nowMs = new FakeTime().now()) =>
   `e1.f.${keyring.seal('queue', body, nowMs)}`
@@ -37,7 +45,7 @@ test('opens what it sealed, and shows nothing but version, cipher and key', () =
   const message = envelope.seal(TICKET)
   assert.match(message, /^e1\.f\.3\.gAAAAA[\w-]+={0,2}$/)
   assert.not.ok(message.includes(TICKET.resourceId))
-  assert.equal(envelope.open(message), [TICKET])
+  assert.equal(opened(envelope, message), [TICKET])
   assert.is.not(envelope.seal(TICKET), message)
 })
 
@@ -46,7 +54,7 @@ test('opens any ticket it sealed', () => {
   const id = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
   fc.assert(
     fc.property(id, (resourceId) => {
-      assert.equal(envelope.open(envelope.seal({ resourceId })), [{ resourceId }])
+      assert.equal(opened(envelope, envelope.seal({ resourceId })), [{ resourceId }])
     }),
   )
 })
@@ -59,7 +67,7 @@ test('will not seal what nobody could open', () => {
     )
   }
   const longest = { resourceId: '\u0001'.repeat(256) }
-  assert.equal(envelopeAt().open(envelopeAt().seal(longest)), [longest])
+  assert.equal(opened(envelopeAt(), envelopeAt().seal(longest)), [longest])
 })
 
 test('refuses what is not a message', () => {
@@ -96,7 +104,7 @@ test('refuses what expired, at the millisecond', () => {
   const envelope = envelopeAt(time)
   const message = envelope.seal(TICKET)
   time.jump(TTL_MS - 1)
-  assert.equal(envelope.open(message), [TICKET])
+  assert.equal(opened(envelope, message), [TICKET])
   time.jump(1)
   refuses(message, /it has expired/, envelope)
 })
@@ -104,7 +112,7 @@ test('refuses what expired, at the millisecond', () => {
 test('forgives a clock 60 s ahead, and not more', () => {
   const ahead = new FakeTime()
   ahead.jump(60_000)
-  assert.equal(envelopeAt().open(envelopeAt(ahead).seal(TICKET)), [TICKET])
+  assert.equal(opened(envelopeAt(), envelopeAt(ahead).seal(TICKET)), [TICKET])
   ahead.jump(1)
   refuses(envelopeAt(ahead).seal(TICKET), /it comes from the future/)
   ahead.jump(1e12)
@@ -112,7 +120,7 @@ test('forgives a clock 60 s ahead, and not more', () => {
 })
 
 test('refuses a malformed body, though rightly sealed', () => {
-  assert.equal(envelopeAt().open(sealed(bodyWith({}))), [{ resourceId: 'r1' }])
+  assert.equal(opened(envelopeAt(), sealed(bodyWith({}))), [{ resourceId: 'r1' }])
   const bodies = [
     '',
     'x',
@@ -144,7 +152,7 @@ test('a bundle opens whole, in order, and shows only how many are in it', () => 
   const bundle = many(16)
   const message = envelopeAt().seal(...bundle)
   assert.match(message, /^e2\.f\.16\.3\.gAAAAA[\w-]+={0,2}$/)
-  assert.equal(envelopeAt().open(message), bundle)
+  assert.equal(opened(envelopeAt(), message), bundle)
   assert.is(Envelope.countOf(message), 16)
   assert.is(Envelope.keyIdOf(message), '3')
   assert.ok(message.length < 16 * envelopeAt().seal(bundle[0]!).length, 'no smaller than alone')
@@ -164,7 +172,7 @@ test('tickets travel by sixteens in their order, and alone what has a long name'
   assert.equal(bundles.flat(), [...many(20), long, ...many(2)])
   assert.equal(bundlesOf([]), [])
   const widest = many(16, 64).map(() => ({ resourceId: '\u0001'.repeat(64) }))
-  assert.equal(envelopeAt().open(envelopeAt().seal(...widest)), widest)
+  assert.equal(opened(envelopeAt(), envelopeAt().seal(...widest)), widest)
 })
 
 test('refuses a bundle that holds another number than it says, or what is no ticket', () => {
