@@ -87,7 +87,10 @@ export class KeptLease implements Lease {
 
 /** Calls back when a lease is over before its work is; by its signal, where that is all it has. */
 export function heed(lease: Lease, call: (why: Error) => void): void {
-  if (lease.heed) return lease.heed(call)
+  if (lease.heed) {
+    lease.heed(call)
+    return
+  }
   const { signal } = lease
   if (signal.aborted) call(signal.reason)
   else signal.addEventListener('abort', () => call(signal.reason), { once: true })
