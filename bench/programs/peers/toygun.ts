@@ -1,30 +1,46 @@
 // The design of the ancestor, in TypeScript: a clock that every second puts every active resource on a Redis list,
-// workers that pop one, take its lock with SET NX, load it and its tasks, and commit one step in a transaction.
-// Not tuned, because that design has nothing to tune but the beat; it is here to show where we come from.
-import { randomUUID } from 'node:crypto'
+// sealed with Fernet; workers that pop one, take its lock with SET NX, load it and its tasks, and commit one step in a
+// transaction that compares with the last line of the history. Keys are UUIDs, attributes are JSON that is saved with
+// each step, and histories have one line for each step of each row, as there. Not tuned, because that design has nothing to tune but the beat; it is here to show where we come from.
+import { createHash, randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import pg from 'pg'
+import { openFernet, sealFernet } from '../../../lib/fernet.ts'
 import type { Figures, Ground } from '../../protocol.ts'
 import { Course } from '../course.ts'
 import { type Program, serve } from '../program.ts'
 
 const LIST = 'resources'
 const BEAT_MS = 1_000
-const LOCK_MS = 30_000
+const LOCK_MS = 60_000
+const TTL_MS = 1_800_000
 const MOST_CONNECTIONS = 50
 /** Deletes a lock only if it is still ours. */
 const UNLOCK = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`
 
-const INSERT = 'INSERT INTO transitions (task_id, from_state, to_state) VALUES ($1, $2, $3)'
+const LAST =
+  'SELECT step, to_state FROM task_transitions WHERE task_uuid = $1 ORDER BY step DESC LIMIT 1'
+const INSERT =
+  'INSERT INTO task_transitions (task_uuid, step, from_state, to_state) VALUES ($1, $2, $3, $4)'
+const SAVE = 'UPDATE tasks SET state = $2, raw_attrs = $3, updated_at = now() WHERE uuid = $1'
 const TABLES = `
-  CREATE TABLE resources (id integer PRIMARY KEY, state text NOT NULL, attrs jsonb NOT NULL DEFAULT '{}');
+  CREATE TABLE resources (uuid uuid PRIMARY KEY, type text NOT NULL, state text NOT NULL, raw_attrs jsonb NOT NULL DEFAULT '{}');
   CREATE INDEX resources_active ON resources (state);
-  CREATE TABLE tasks (id integer PRIMARY KEY, resource_id integer NOT NULL REFERENCES resources, state text NOT NULL,
-    step integer NOT NULL, attrs jsonb NOT NULL DEFAULT '{}');
-  CREATE INDEX tasks_by_resource ON tasks (resource_id);
-  CREATE TABLE transitions (id bigserial PRIMARY KEY, task_id integer NOT NULL REFERENCES tasks, from_state text,
-    to_state text, at timestamptz NOT NULL DEFAULT now());
+  CREATE TABLE tasks (uuid uuid PRIMARY KEY, type text NOT NULL, name text NOT NULL,
+    resource_uuid uuid NOT NULL REFERENCES resources, state text NOT NULL, raw_attrs jsonb NOT NULL DEFAULT '{}',
+    updated_at timestamptz);
+  CREATE UNIQUE INDEX tasks_live ON tasks (resource_uuid, name) WHERE state <> '__stop__';
+  CREATE TABLE resource_transitions (id bigserial PRIMARY KEY, resource_uuid uuid NOT NULL REFERENCES resources,
+    step integer NOT NULL, from_state text, to_state text, at timestamptz NOT NULL DEFAULT now());
+  CREATE UNIQUE INDEX resource_steps ON resource_transitions (resource_uuid, step);
+  CREATE TABLE task_transitions (id bigserial PRIMARY KEY, task_uuid uuid NOT NULL REFERENCES tasks, step integer NOT NULL,
+    from_state text, to_state text, at timestamptz NOT NULL DEFAULT now());
+  CREATE UNIQUE INDEX task_steps ON task_transitions (task_uuid, step);
 `
+/** The same for the one who fills the list and the one who works on it. */
+const KEY = createHash('sha256').update('bench').digest()
+const uuidOf = (index: number) => `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`
+const indexOf = (uuid: string) => Number(uuid.slice(-12))
 
 type Told = (id: number, step: number) => void
 
@@ -75,7 +91,7 @@ class Toygun implements Program {
 
   async probe(index: number): Promise<void> {
     const ended = new Promise<void>((resolve) => this.#ends.set(index, resolve))
-    await this.#pool.query(`UPDATE resources SET state = 'active' WHERE id = $1`, [index])
+    await this.#pool.query(`UPDATE resources SET state = 'active' WHERE uuid = $1`, [uuidOf(index)])
     await ended
   }
 
@@ -88,10 +104,20 @@ class Toygun implements Program {
   }
 
   async #make(count: number, state: string): Promise<void> {
-    const all = 'generate_series(0, $1 - 1) i'
     await this.#pool.query(TABLES)
-    await this.#pool.query(`INSERT INTO resources SELECT i, $2 FROM ${all}`, [count, state])
-    await this.#pool.query(`INSERT INTO tasks SELECT i, i, 's0', 0 FROM ${all}`, [count])
+    const uuids = Array.from({ length: count }, (_, index) => uuidOf(index))
+    const all = 'unnest($1::uuid[]) u'
+    await this.#pool.query(`INSERT INTO resources SELECT u, 'Walker', $2 FROM ${all}`, [
+      uuids,
+      state,
+    ])
+    await this.#pool.query(`INSERT INTO tasks SELECT u, 'Chain', 'chain', u, 's0' FROM ${all}`, [
+      uuids,
+    ])
+    await this.#pool.query(
+      `INSERT INTO task_transitions (task_uuid, step, to_state) SELECT u, 0, 's0' FROM ${all}`,
+      [uuids],
+    )
   }
 
   #begin(told: Told, fail: (error: unknown) => void): void {
@@ -104,8 +130,9 @@ class Toygun implements Program {
   }
 
   async #clock(): Promise<void> {
-    const { rows } = await this.#pool.query(`SELECT id FROM resources WHERE state = 'active'`)
-    if (rows.length > 0) await this.#redis.rpush(LIST, ...rows.map(({ id }) => id))
+    const { rows } = await this.#pool.query(`SELECT uuid FROM resources WHERE state = 'active'`)
+    const messages = rows.map(({ uuid }) => sealFernet(KEY, uuid, Date.now()))
+    if (messages.length > 0) await this.#redis.rpush(LIST, ...messages)
     if (this.#isClosed) return
     this.#beat = setTimeout(() => void this.#clock().catch(() => {}), BEAT_MS)
   }
@@ -116,33 +143,37 @@ class Toygun implements Program {
     while (!this.#isClosed) {
       const popped = await own.blpop(LIST, 0)
       if (!popped) continue
-      const id = Number(popped[1])
+      const id = openFernet(KEY, popped[1], Date.now(), { ttlMs: TTL_MS }).toString()
       const lock = `lock:${id}`
       const token = randomUUID()
       if ((await this.#redis.set(lock, token, 'PX', LOCK_MS, 'NX')) !== 'OK') continue
       const step = await this.#tick(id)
       await this.#redis.eval(UNLOCK, 1, lock, token)
-      if (step !== null) told(id, step)
+      if (step !== null) told(indexOf(id), step)
     }
   }
 
   /** One step, if there is one left. @returns how many steps the task has now, or null if it was at its end */
-  async #tick(id: number): Promise<number | null> {
-    const { rows: found } = await this.#pool.query('SELECT * FROM resources WHERE id = $1', [id])
+  async #tick(id: string): Promise<number | null> {
+    const { rows: found } = await this.#pool.query('SELECT * FROM resources WHERE uuid = $1', [id])
     if (found[0]?.state !== 'active') return null
-    const { rows } = await this.#pool.query('SELECT * FROM tasks WHERE resource_id = $1', [id])
-    const { state, step: before } = rows[0]
-    const step = before + 1
-    const next = `s${step}`
+    const { rows } = await this.#pool.query(
+      `SELECT * FROM tasks WHERE resource_uuid = $1 AND state <> '__stop__'`,
+      [id],
+    )
+    const [{ uuid, state, raw_attrs: attrs }] = rows
     const client = await this.#pool.connect()
     await client.query('BEGIN')
-    await client.query('SELECT 1 FROM tasks WHERE id = $1 FOR UPDATE', [id])
-    await client.query('UPDATE tasks SET step = $2, state = $3 WHERE id = $1', [id, step, next])
-    await client.query(INSERT, [id, state, next])
+    const last = (await client.query(LAST, [uuid])).rows[0]
+    if (last.to_state !== state) throw new Error('desynchronized')
+    const step = last.step + 1
+    const next = `s${step}`
+    await client.query(INSERT, [uuid, step, state, next])
+    await client.query(SAVE, [uuid, next, JSON.stringify({ ...attrs, step })])
     await client.query('COMMIT')
     client.release()
     if (step !== this.#ground.steps) return step
-    await this.#pool.query(`UPDATE resources SET state = 'done' WHERE id = $1`, [id])
+    await this.#pool.query(`UPDATE resources SET state = 'done' WHERE uuid = $1`, [id])
     return step
   }
 }
