@@ -150,6 +150,18 @@ export const SYSTEMS: readonly System[] = [
     about: 'a transaction for each step in a loop: no queue, no locks',
   },
   {
+    name: 'floor',
+    program: 'peers/floor.ts',
+    durable: true,
+    isEngine: false,
+    needs: ['postgres', 'redis'],
+    vendor: null,
+    node: 20,
+    when: 'quick',
+    about:
+      'shared commits, XState and a sealed job: ours with every guarantee but the commit taken off',
+  },
+  {
     name: 'toygun',
     program: 'peers/toygun.ts',
     durable: true,
