@@ -122,7 +122,7 @@ function firsts(units: readonly Unit[]): Unit[] {
 }
 
 const COMMITTED = {
-  ...{ kind: 'committed' as const, started: [], delivered: 0, stopped: 0 },
+  ...{ kind: 'committed' as const, started: [], begun: [], delivered: 0, stopped: 0 },
   ...{ isQuiet: false, reported: 0, alarmed: [], held: [] },
 }
 
