@@ -37,12 +37,12 @@ export async function readBack(
     throw fault('COMMIT_UNKNOWN', { reason: cause?.message ?? 'it leaves no trace' }, cause)
   }
   const { rows } = await runner.query(
-    `SELECT x.unit_id FROM transitions x
+    `SELECT x.unit_id, x.task_id, x.step FROM transitions x
      JOIN unnest($1::uuid[], $2::integer[]) AS v(task_id, step) ON x.task_id = v.task_id AND x.step = v.step
-     UNION SELECT unit_id FROM changes WHERE unit_id = ANY($3)
-     UNION SELECT unit_id FROM tombstones WHERE unit_id = ANY($4)
-     UNION SELECT unit_id FROM alarm_changes WHERE unit_id = ANY($5)
-     UNION SELECT unit_id FROM hold_changes WHERE unit_id = ANY($6)`,
+     UNION SELECT unit_id, NULL, NULL FROM changes WHERE unit_id = ANY($3)
+     UNION SELECT unit_id, NULL, NULL FROM tombstones WHERE unit_id = ANY($4)
+     UNION SELECT unit_id, NULL, NULL FROM alarm_changes WHERE unit_id = ANY($5)
+     UNION SELECT unit_id, NULL, NULL FROM hold_changes WHERE unit_id = ANY($6)`,
     [
       moves.map(({ taskId }) => taskId),
       moves.map(({ step }) => step),
@@ -53,19 +53,29 @@ export async function readBack(
     ],
   )
   const found = new Set(rows.map(({ unit_id }) => unit_id))
+  const first = rows.filter(({ step }) => step === 1)
+  const begunBy = (id: string) =>
+    first.filter(({ unit_id }) => unit_id === id).map(({ task_id }) => task_id)
   const isKnown = (unit: Unit) =>
     movesOf(unit).length > 0 || isFromOutside(unit) || removals.includes(unit.id)
   if (!units.some(({ id }) => found.has(id))) return null
   return units.map((unit) =>
-    found.has(unit.id) || !isKnown(unit) ? done(unit) : { kind: 'desynchronized' },
+    found.has(unit.id) || !isKnown(unit)
+      ? done(unit, begunBy(unit.id))
+      : { kind: 'desynchronized' },
   )
 }
 
 /** The rows were there to be counted when the unit was written; what it asked for is what we can say now. */
-function done({ starts = [], sends = [], stops = [], reports = [], holds = [] }: Unit): Outcome {
+function done(
+  { starts = [], sends = [], stops = [], reports = [], holds = [] }: Unit,
+  begun: readonly string[],
+): Outcome {
+  const started = starts.map(({ id }) => id)
   return {
     kind: 'committed',
-    started: starts.map(({ id }) => id),
+    started,
+    begun: started.filter((id) => begun.includes(id)),
     delivered: sends.length,
     stopped: stops.length,
     isQuiet: false,
@@ -79,7 +89,8 @@ function done({ starts = [], sends = [], stops = [], reports = [], holds = [] }:
 /** The lines of history a unit writes, by their key. */
 function movesOf({ step, starts = [] }: Unit): { taskId: string; step: number }[] {
   const moved = step?.transition ? [{ taskId: step.taskId, step: step.step }] : []
-  return [...moved, ...starts.map(({ id }) => ({ taskId: id, step: 0 }))]
+  const begun = starts.filter(({ first }) => first).map(({ id }) => ({ taskId: id, step: 1 }))
+  return [...moved, ...starts.map(({ id }) => ({ taskId: id, step: 0 })), ...begun]
 }
 
 /** Does it leave a line among the changes made from outside? */

@@ -50,20 +50,17 @@ type Plain = Unit & Required<Pick<Unit, 'fence' | 'step'>>
 type Line = NonNullable<NonNullable<Unit['step']>['transition']>
 const lineOf = ({ step }: Plain) => step.transition as Line
 
-/** What each unit is taken apart into: the name and type of a column, its value, and how that is written. */
-const STEP: readonly (readonly [string, string, (unit: Plain) => unknown, Writing?])[] = [
+/** A column: its name and type, the value of a unit, and how that is written. */
+type Column = readonly [string, string, (unit: Plain) => unknown, Writing?]
+
+/** What each unit is taken apart into. */
+const USUAL: readonly Column[] = [
   ['u', 'uuid', ({ id }) => id],
   ['r', 'uuid', ({ step }) => step.resourceId],
   ['n', 'bigint', ({ fence }) => fence.fence],
   ['t', 'uuid', ({ step }) => step.taskId],
-  ['e', 'integer', ({ step }) => step.expected],
   ['s', 'integer', ({ step }) => step.step],
-  ['z', 'integer', ({ step }) => step.restStep],
-  ['st', 'text', ({ step }) => step.status, 'text'],
   ['f', 'boolean', ({ step }) => step.finished],
-  ['q', 'text', ({ step }) => step.state, 'text'],
-  ['tr', 'jsonb', ({ step }) => step.tries, 'json'],
-  ['sy', 'jsonb', ({ step }) => step.system, 'json'],
   ['b', 'integer', (unit) => lineOf(unit).base],
   ['a', 'text', (unit) => lineOf(unit).from, 'text'],
   ['o', 'text', (unit) => lineOf(unit).to, 'text'],
@@ -71,28 +68,57 @@ const STEP: readonly (readonly [string, string, (unit: Plain) => unknown, Writin
   ['p', 'jsonb', (unit) => lineOf(unit).payload, 'json'],
   ['x', 'jsonb', (unit) => lineOf(unit).snapshot, 'json'],
   ['w', 'text', (unit) => lineOf(unit).actor, 'text'],
-  ['y', 'text', (unit) => lineOf(unit).reason, 'text'],
-  ['m', 'text', (unit) => lineOf(unit).message, 'text'],
-  ['d', 'boolean', ({ due }) => due !== undefined],
   ['at', 'double precision', ({ due }) => due?.at],
   ['dr', 'text', ({ due }) => due?.reason, 'text'],
   ['k', 'bigint', ({ due }) => due?.wakes],
 ]
 
-/** The same with what it changes of its resource. */
-const ALL: typeof STEP = [
-  ...STEP,
-  ['fs', 'jsonb', ({ fields }) => fields?.set, 'json'],
+/** What most steps have alike, so that it need not be sent, and what it is then. Each column is parsed, used or not. */
+const SELDOM: readonly (readonly [Column, (row: string) => string])[] = [
+  [['e', 'integer', ({ step }) => step.expected], (row) => `${row}.s - 1`],
+  [['z', 'integer', ({ step }) => step.restStep], (row) => `${row}.s`],
   [
-    'fg',
-    'jsonb',
-    ({ fields }) => fields && [...fields.unset, ...Object.keys(fields.aside)],
-    'json',
+    ['st', 'text', ({ step }) => step.status, 'text'],
+    (row) => `CASE WHEN ${row}.f THEN 'done' ELSE 'running' END`,
   ],
-  ['fa', 'jsonb', ({ fields }) => fields?.aside, 'json'],
-  ['fn', 'jsonb', ({ fields }) => fields && [...Object.keys(fields.set), ...fields.unset], 'json'],
-  ['fv', 'bigint', ({ fields }) => fields?.version],
+  [['q', 'text', ({ step }) => step.state, 'text'], (row) => `${row}.o`],
+  [['tr', 'jsonb', ({ step }) => step.tries, 'json'], () => 'NULL::jsonb'],
+  [['sy', 'jsonb', ({ step }) => step.system, 'json'], () => 'NULL::jsonb'],
+  [['y', 'text', (unit) => lineOf(unit).reason, 'text'], () => 'NULL'],
+  [['m', 'text', (unit) => lineOf(unit).message, 'text'], () => 'NULL'],
+  [['fs', 'jsonb', ({ fields }) => fields?.set, 'json'], () => 'NULL'],
+  [['fg', 'jsonb', ({ fields }) => fields && gone(fields), 'json'], () => 'NULL'],
+  [['fa', 'jsonb', ({ fields }) => fields?.aside, 'json'], () => 'NULL'],
+  [
+    [
+      'fn',
+      'jsonb',
+      ({ fields }) => fields && [...Object.keys(fields.set), ...fields.unset],
+      'json',
+    ],
+    () => 'NULL',
+  ],
+  [['fv', 'bigint', ({ fields }) => fields?.version], () => 'NULL'],
 ]
+const ALL: readonly Column[] = [...USUAL, ...SELDOM.map(([column]) => column)]
+
+const gone = ({ unset, aside }: NonNullable<Unit['fields']>) => [...unset, ...Object.keys(aside)]
+
+/** Is it what most steps are: one step on, into the state it is to rest in, with nothing beside it? */
+function isUsual({ step, fields }: Plain): boolean {
+  const { reason, message, to } = step.transition as Line
+  return (
+    fields === undefined &&
+    step.expected === step.step - 1 &&
+    step.restStep === step.step &&
+    step.state === to &&
+    step.finished === (step.status === 'done') &&
+    step.tries === null &&
+    step.system === null &&
+    reason === null &&
+    message === undefined
+  )
+}
 
 /**
  * Writes plain units. Of several for one task, or with fields of one resource, it takes the first alone: a statement
@@ -106,11 +132,11 @@ export async function express(
   { nowMs, toldMs }: Pick<Moment, 'nowMs' | 'toldMs'>,
 ): Promise<(Outcome | null)[]> {
   const taken = firsts(units) as Plain[]
-  const hasFields = taken.some(({ fields }) => fields !== undefined)
+  const areUsual = taken.every(isUsual)
   const params: unknown[] = [nowMs, toldMs]
-  for (const [, , read, writing] of hasFields ? ALL : STEP)
+  for (const [, , read, writing] of areUsual ? USUAL : ALL)
     params.push(column(taken, read, writing))
-  const { rows } = await database.once(hasFields ? WITH_FIELDS : WITHOUT_FIELDS, params)
+  const { rows } = await database.once(areUsual ? FOR_USUAL : FOR_ALL, params)
   const { done, rung, late } = rows[0] as Answer
   // The steps are committed: mail nobody reads is no reason to say that they were not.
   if (late) await database.query(LATE_MAIL, [late]).catch(() => {})
@@ -142,7 +168,7 @@ function firsts(units: readonly Unit[]): readonly Unit[] {
 }
 
 const COMMITTED: Outcome = {
-  ...{ kind: 'committed' as const, started: [], delivered: 0, stopped: 0 },
+  ...{ kind: 'committed' as const, started: [], begun: [], delivered: 0, stopped: 0 },
   ...{ isQuiet: false, isRung: false, reported: 0, alarmed: [], held: [] },
 }
 const RUNG: Outcome = { ...COMMITTED, isRung: true }
@@ -173,35 +199,37 @@ const PATCHED_FIELDS = `
  * A due entry that says already what it is to say is not written: nothing is due later by that, and no ring is lost.
  * Mail that came for a run between the snapshot and its end is nobody's; it goes when a ring tells of it.
  */
-const source = (type: string, at: number) =>
-  type === 'jsonb' ? `jsonb_array_elements($${at}::jsonb)` : `unnest($${at}::${type}[])`
-
-const statement = (columns: typeof ALL, hasFields: boolean) =>
-  prepared(`
+function statement(columns: readonly Column[]): string {
+  const hasAll = columns === ALL
+  const sources = columns.map(([, type], index) => source(type, `$${index + 3}`)).join(', ')
+  const names = columns.map(([name]) => name).join(', ')
+  const otherwise = new Map(SELDOM.map(([[name], say]) => [name, say]))
+  const of = (row: string, name: string) => (hasAll ? `${row}.${name}` : otherwise.get(name)?.(row))
+  return prepared(`
   WITH v AS MATERIALIZED (
-    SELECT * FROM ROWS FROM (${columns.map(([, type], index) => source(type, index + 3)).join(', ')})
-      WITH ORDINALITY AS v(${columns.map(([name]) => name).join(', ')}, i)),
+    SELECT * FROM ROWS FROM (${sources}) WITH ORDINALITY AS v(${names}, i)),
   l AS MATERIALIZED (
     SELECT resource_id, fence FROM leases WHERE resource_id = ANY(ARRAY(SELECT r FROM v))
-    ORDER BY resource_id FOR SHARE),${hasFields ? LOCKED_FIELDS : ''}
+    ORDER BY resource_id FOR SHARE),${hasAll ? LOCKED_FIELDS : ''}
   w AS (
-    UPDATE tasks SET step = k.s, rest_step = k.z, status = k.st, state = k.q, tries = nullif(k.tr, 'null'), system = nullif(k.sy, 'null'),
+    UPDATE tasks SET step = k.s, rest_step = ${of('k', 'z')}, status = ${of('k', 'st')}, state = ${of('k', 'q')},
+      tries = nullif(${of('k', 'tr')}, 'null'), system = nullif(${of('k', 'sy')}, 'null'),
       moved_at = ${NOW}, finished_at = CASE WHEN k.f THEN ${NOW} END
-    FROM (SELECT v.* FROM v JOIN l ON l.resource_id = v.r AND l.fence = v.n${hasFields ? CURRENT_FIELDS : ''}
+    FROM (SELECT v.* FROM v JOIN l ON l.resource_id = v.r AND l.fence = v.n${hasAll ? CURRENT_FIELDS : ''}
       ORDER BY v.t) k
-    WHERE tasks.id = k.t AND tasks.step = k.e AND tasks.finished_at IS NULL AND NOT tasks.is_alarmed
+    WHERE tasks.id = k.t AND tasks.step = ${of('k', 'e')} AND tasks.finished_at IS NULL AND NOT tasks.is_alarmed
     RETURNING k.*),
   told AS (
     INSERT INTO transitions (task_id, step, base, from_state, to_state, event, payload, snapshot, actor, reason,
       message, fence, unit_id, at)
-    SELECT t, s, b, a, o, v, nullif(p, 'null'), nullif(x, 'null'), w, y, m, n, u, ${NOW} FROM w),${hasFields ? PATCHED_FIELDS : ''}
+    SELECT t, s, b, a, o, v, nullif(p, 'null'), nullif(x, 'null'), w, ${of('w', 'y')}, ${of('w', 'm')}, n, u, ${NOW} FROM w),${hasAll ? PATCHED_FIELDS : ''}
   due AS (
     UPDATE dues SET
       reason = CASE WHEN wakes = w.k THEN w.dr ELSE dues.reason END,
       due_at = to_timestamp(CASE WHEN wakes = w.k THEN w.at ELSE least(w.at, $1) END / 1000.0),
       look_at = CASE WHEN wakes = w.k AND (w.at IS NULL OR w.at > $1) THEN to_timestamp(w.at / 1000.0)
         ELSE ${LOOK_LATER} END
-    FROM w WHERE dues.task_id = w.t AND w.d AND NOT w.f AND (
+    FROM w WHERE dues.task_id = w.t AND w.dr IS NOT NULL AND NOT w.f AND (
       wakes = w.k AND dues.reason = w.dr AND due_at <= ${NOW} AND w.at <= $1
       AND look_at > to_timestamp(($1 + $2::double precision / 2) / 1000.0)) IS NOT TRUE
     RETURNING w.i, wakes <> w.k AS is_rung),
@@ -211,9 +239,13 @@ const statement = (columns: typeof ALL, hasFields: boolean) =>
   SELECT (SELECT CASE WHEN count(*) < cardinality($3) THEN coalesce(array_agg(i::integer), '{}') END FROM w) AS done,
     (SELECT array_agg(i::integer) FROM due WHERE is_rung) AS rung,
     (SELECT array_agg(task_id) FROM gone WHERE is_rung) AS late`)
+}
 
-const WITH_FIELDS = statement(ALL, true)
-const WITHOUT_FIELDS = statement(STEP, false)
+const source = (type: string, values: string) =>
+  type === 'jsonb' ? `jsonb_array_elements(${values}::jsonb)` : `unnest(${values}::${type}[])`
+
+const FOR_USUAL = statement(USUAL)
+const FOR_ALL = statement(ALL)
 
 /** What came for a run while it ended. */
 const LATE_MAIL = 'DELETE FROM events WHERE task_id = ANY($1::uuid[]) AND consumed_at IS NULL'

@@ -37,7 +37,7 @@ export class Postman {
     for (const entry of entries) {
       const found = (entry.unit.sends ?? []).flatMap(({ id }) => taskOf.get(id) ?? [])
       entry.delivered += found.length
-      entry.isQuiet = found.length > 0 && found.every((taskId) => told.has(taskId))
+      if (found.length > 0) entry.isQuiet = found.every((taskId) => told.has(taskId))
       // The first of a batch tells for the others.
       for (const taskId of found) told.add(taskId)
     }

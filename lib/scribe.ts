@@ -149,43 +149,60 @@ export class Scribe {
       starts.map((run) => ({ run, unitId })),
     )
     const born = await this.#begin(wanted)
-    for (const { unit, started } of entries)
-      started.push(...(unit.starts ?? []).map(({ id }) => id).filter((id) => born.has(id)))
+    for (const entry of entries) {
+      const { starts = [] } = entry.unit
+      const ids = starts.map(({ id }) => id)
+      entry.started.push(...ids.filter((id) => born.has(id)))
+      entry.begun.push(...ids.filter((id) => born.get(id) === 1))
+      entry.isQuiet =
+        starts.length > 0 &&
+        starts.every(({ id, first }) => born.get(id) === 1 && isLater(this.#moment, first))
+    }
   }
 
   /**
-   * A run starts in `__new__` at step 0, due at once. One that lives already is left alone, and so is one that
-   * ended while an exit machine beneath it has not. One statement: for most starts it is all there is to write.
+   * A run starts in `__new__` at step 0, due at once; with its first step, where that goes along and nothing holds it.
+   * One that lives already is left alone, and so is one that ended while an exit machine beneath it has not. One
+   * statement: for most starts it is all there is to write.
+   * @returns the runs that were started, each with its step
    */
-  async #begin(wanted: readonly { run: NewRun; unitId: string }[]): Promise<Set<string>> {
+  async #begin(wanted: readonly { run: NewRun; unitId: string }[]): Promise<Map<string, number>> {
     const rows = await this.#table.rows(
       wanted.map(({ run, unitId }) => ({ ...run, ...laneOf(run), unitId })),
       `WITH v AS (
          SELECT * FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, task text, version text, "evenStopped" boolean,
-           origin jsonb, was text[], args jsonb, actor text, reason text, rank smallint, tenant text, "unitId" uuid)),
+           origin jsonb, was text[], args jsonb, first jsonb, actor text, reason text, rank smallint, tenant text, "unitId" uuid)),
        born AS (
          INSERT INTO tasks (id, resource_id, name, machine_version, step, rest_step, status, state, origin, started_at, moved_at)
-         SELECT v.id, v."resourceId", v.task, v.version, 0, 0, 'running', '__new__', v.origin, ${NOW}, ${NOW}
+         SELECT v.id, v."resourceId", v.task, v.version, f.step, f.step, 'running',
+           CASE f.step WHEN 0 THEN '__new__' ELSE v.first->>'state' END, v.origin, ${NOW}, ${NOW}
          FROM v JOIN resources r ON r.id = v."resourceId" AND (v."evenStopped" OR r.state NOT IN ('stopping', '__stop__', 'deleting'))
+         CROSS JOIN LATERAL (SELECT CASE WHEN v.first IS NULL OR ${IS_HELD} THEN 0 ELSE 1 END AS step) f
          WHERE NOT EXISTS (SELECT 1 FROM tasks t WHERE t.resource_id = v."resourceId" AND t.finished_at IS NULL
              AND t.status = 'stopping' AND starts_with(t.name, v.task || '/'))
            AND (v.was IS NULL OR NOT EXISTS (
              SELECT 1 FROM tasks o WHERE o.resource_id = v."resourceId" AND o.finished_at IS NULL AND o.name = ANY(v.was)))
          FOR SHARE OF r
          ON CONFLICT DO NOTHING
-         RETURNING id),
+         RETURNING id, step),
        told AS (
-         INSERT INTO transitions (task_id, step, from_state, to_state, event, payload, actor, reason, unit_id, at)
-         SELECT id, 0, '__new__', '__new__', '__start__', args, actor, reason, "unitId", ${NOW} FROM v JOIN born USING (id)),
+         INSERT INTO transitions (task_id, step, from_state, to_state, event, payload, snapshot, actor, reason, unit_id, at)
+         SELECT id, 0, '__new__', '__new__', '__start__', args, NULL::jsonb, actor, reason, "unitId", ${NOW} FROM v JOIN born USING (id)
+         UNION ALL
+         SELECT id, 1, '__new__', first->>'state', first->>'event', NULL, first->'snapshot', actor, NULL, "unitId", ${NOW}
+         FROM v JOIN born USING (id) WHERE step = 1),
        due AS (
          INSERT INTO dues (task_id, resource_id, due_at, look_at, reason, rank, share)
-         SELECT v.id, v."resourceId", ${NOW}, to_timestamp(($2 + $3) / 1000.0), 'start', v.rank,
+         SELECT v.id, v."resourceId", CASE born.step WHEN 0 THEN ${NOW} ELSE to_timestamp(a.at / 1000.0) END,
+           to_timestamp(CASE WHEN born.step = 0 OR a.at <= $2 THEN $2 + $3 ELSE a.at END / 1000.0),
+           CASE born.step WHEN 0 THEN 'start' ELSE v.first->>'why' END, v.rank,
            r.kind || coalesce('/' || left(r.fields->>v.tenant, ${MOST_TENANT}), '')
-         FROM v JOIN born USING (id) JOIN resources r ON r.id = v."resourceId")
-       SELECT id FROM born`,
+         FROM v JOIN born USING (id) JOIN resources r ON r.id = v."resourceId"
+         CROSS JOIN LATERAL (SELECT (v.first->>'at')::double precision AS at) a)
+       SELECT id, step FROM born`,
       this.#moment.toldMs,
     )
-    return new Set(rows.map(({ id }) => id))
+    return new Map(rows.map(({ id, step }) => [id, step]))
   }
 
   /** A task rung since it was read stays due now: its wakes have moved on. */
@@ -218,6 +235,14 @@ export class Scribe {
     )
   }
 }
+
+/** Is there a hold that could keep a new run from a step, as a claim sees it? Whether it does is for a worker to judge. */
+const IS_HELD = `(
+  EXISTS (SELECT 1 FROM holds h WHERE left(h.scope, 9) <> 'resource:' AND h.state <> 'open')
+  OR EXISTS (SELECT 1 FROM holds h WHERE h.scope = 'resource:' || v."resourceId" AND h.state <> 'open'))`
+
+const isLater = (moment: Moment, first: NewRun['first']) =>
+  first !== undefined && (first.at === null || first.at > moment.nowMs)
 
 const laneOf = ({ rank, tenant }: NewRun) => ({ rank: rank ?? ORDINARY, tenant: tenant ?? null })
 

@@ -9,9 +9,10 @@ import type { Unit } from './unit.ts'
 export interface Entry {
   readonly unit: Unit
   readonly started: string[]
+  readonly begun: string[]
   delivered: number
   stopped: number
-  /** Was there a ticket already for all it has written to? */
+  /** Was there a ticket already for all it has written to, or is there nothing to do yet? */
   isQuiet: boolean
   /** Has somebody rung for the task since it was read? */
   isRung: boolean
@@ -57,6 +58,7 @@ export interface Removed {
 export const entryOf = (unit: Unit): Entry => ({
   unit,
   started: [],
+  begun: [],
   delivered: 0,
   stopped: 0,
   isQuiet: false,

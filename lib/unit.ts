@@ -100,6 +100,16 @@ export interface NewResource extends Author {
   readonly fields: Readonly<Record<string, Json>>
 }
 
+/** The first step of a run as a worker would have left it, taken by whoever starts it. */
+export interface FirstStep {
+  readonly state: string
+  readonly event: string
+  readonly snapshot: Json
+  /** Its due entry. */
+  readonly at: number | null
+  readonly why: string
+}
+
 export interface NewRun extends Author, Renamed {
   readonly id: string
   readonly resourceId: string
@@ -109,6 +119,8 @@ export interface NewRun extends Author, Renamed {
   readonly evenStopped: boolean
   readonly origin: Origin | null
   readonly args: Json | null
+  /** Written with the start, unless something holds the task; without it a worker takes the first step. */
+  readonly first?: FirstStep
   /** From 0, which goes first, to 9; ordinary unless told. */
   readonly rank?: number
   /** The field of its resource that names the tenant, where tenants share. */
@@ -256,10 +268,12 @@ export type Outcome =
       readonly kind: 'committed'
       /** The ids of the runs that were really started; the others were live already. */
       readonly started: readonly string[]
+      /** Those of them whose first step was written with them. */
+      readonly begun: readonly string[]
       /** How many events found a live task. */
       readonly delivered: number
       readonly stopped: number
-      /** Earlier mail waits wherever this went, and somebody was told of it: no ticket is needed. */
+      /** No ticket is needed: earlier mail waits wherever this went, and somebody was told of it, or nothing is due yet. */
       readonly isQuiet: boolean
       /** The task was rung after it was read: there is mail it has not seen. */
       readonly isRung: boolean

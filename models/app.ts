@@ -23,6 +23,7 @@ import { Joiner } from './joiner.ts'
 import { Library } from './library.ts'
 import { Lookout } from './lookout.ts'
 import { Notices } from './notices.ts'
+import { Opener } from './opener.ts'
 import { type Owner, tableOf } from './owner.ts'
 import { Panics } from './panics.ts'
 import { attach, fit, type Plugin } from './plugin.ts'
@@ -121,6 +122,7 @@ export class App {
     const rest = {
       lookout: this.#lookout,
       joiner: new Joiner({ database, time: parts.time, alarms }),
+      opener: new Opener({ ...parts, sealer: this.#sealer, nearMs: config.beatMs }),
     }
     this.#desk = new Desk({ ...parts, store, knex, requests, push, ...rest })
     const { registry } = parts

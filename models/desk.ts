@@ -10,6 +10,7 @@ import type { Joiner } from './joiner.ts'
 import { type Kind, LIFE } from './kind.ts'
 import { DELETING } from './life.ts'
 import type { Seen } from './onlooker.ts'
+import type { Opener } from './opener.ts'
 import type { OwnerTable } from './owner.ts'
 import { Pauser } from './pauser.ts'
 import { withNews, withReflexes } from './reflexes.ts'
@@ -42,6 +43,8 @@ export interface DeskParts extends RunDeskParts {
   readonly store: Pick<Store, 'commit'> & { readonly porter?: Pick<Porter, 'letGo'> }
   readonly events: Events
   readonly joiner: Joiner
+  /** Takes first steps; without it workers take them all. */
+  readonly opener?: Opener
   /** Made with every start. */
   readonly anchor?: NewResource
 }
@@ -53,13 +56,18 @@ export class Desk extends RunDesk<DeskParts> implements Verbs {
   /** @throws TASK_UNKNOWN, RESOURCE_UNKNOWN, RESOURCE_STOPPED, VALUE_NOT_STORABLE */
   async start(target: Target, args: unknown, options: StartOptions): Promise<Started> {
     const { trx, ...because } = options
-    const { requests, joiner, anchor } = this.parts
+    const { requests, joiner, anchor, opener } = this.parts
     const run = newRun(requests, target, args, because)
     const creates = anchor ? [anchor] : []
     if (trx) return joiner.start(trx, target, run, creates)
-    const unit = this.watched(target.kind, target.resourceId, { creates, starts: [run] })
-    const { started } = await this.commit(unit, target.resourceId)
-    if (started.length > 0) return { taskId: run.id, isNew: true }
+    const opened = opener?.open(target.kind, run)
+    const starts = [opened?.run ?? run]
+    const unit = this.watched(target.kind, target.resourceId, { creates, starts })
+    const outcome = await this.written(unit, target.resourceId)
+    // Before anybody can be told of the step that follows.
+    if (outcome.begun.length > 0) opened?.tell()
+    await this.ring(unit, outcome, target.resourceId)
+    if (outcome.started.length > 0) return { taskId: run.id, isNew: true }
     const live = await this.status(target)
     if (live && live.finishedAt === null && live.status !== 'stopping')
       return { taskId: live.taskId, isNew: live.taskId === run.id }

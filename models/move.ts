@@ -5,6 +5,7 @@ import { fault } from '../lib/errors.ts'
 import { advance, begin, type MachineEvent, type Place, type Rest } from '../lib/machine.ts'
 import { movedId } from '../lib/moved.ts'
 import type { Actor, Step } from '../lib/rest.ts'
+import type { Time } from '../lib/time.ts'
 import { LATE, within } from '../lib/within.ts'
 import { type Cause, endedBy, eventOf, payloadOf } from './cause.ts'
 import type { NewWork, TaskOptions } from './declared.ts'
@@ -23,7 +24,7 @@ export interface Move extends Pick<Step, 'rest' | 'emitted' | 'logged' | 'sent' 
 }
 
 export interface MoveOptions {
-  readonly round: Round
+  readonly round: { readonly time: Time; readonly parts: Pick<Round['parts'], 'sealer'> }
   readonly definition: TaskDefinition
   readonly taskId: string
   /** Where the task rests; null before its first step. */
@@ -61,10 +62,13 @@ export async function move(options: MoveOptions): Promise<Move | null> {
   return moved(step, options, event)
 }
 
+/** What is known of a step before anybody works on it. */
+type Bare = Omit<MoveOptions, 'desktop' | 'taskId'>
+
 /** The same where nothing is waited for, neither `new` nor an action; undefined where something is. */
-export function movedAtOnce(options: MoveOptions): Move | null | undefined {
+export function movedAtOnce(options: Bare): Move | null | undefined {
   const { round, cause, definition, rest } = options
-  if (!rest) return undefined
+  if (!rest && definition.options.new) return undefined
   const { sealer } = round.parts
   const event = named(eventOf(cause, { sealer, machine: definition.machine, rest }), options)
   const step = compute(options, event)
@@ -78,7 +82,7 @@ function isRefused({ rest, error, changed }: Step, cause: Cause): boolean {
   return !changed && (cause.kind === 'mail' || cause.kind === 'said') && !endedBy(cause)
 }
 
-function moved(step: Step, { cause, round }: MoveOptions, event: MachineEvent): Move {
+function moved(step: Step, { cause, round }: Bare, event: MachineEvent): Move {
   const { sealer } = round.parts
   const { rest, emitted, logged, sent, born, left } = step
   const snapshot = toSnapshot(rest, sealer)
@@ -87,7 +91,7 @@ function moved(step: Step, { cause, round }: MoveOptions, event: MachineEvent): 
 }
 
 /** What a child tells may name the state that invoked it, by the name it had then. */
-function named(event: MachineEvent, { definition, cause }: MoveOptions): MachineEvent {
+function named(event: MachineEvent, { definition, cause }: Bare): MachineEvent {
   const { states } = definition.options
   if (!states || cause.kind !== 'mail' || cause.mail.sender === null) return event
   return { ...event, type: movedId(definition.machine, event.type, states) }
@@ -109,7 +113,7 @@ async function prepared(
 }
 
 /** The timer that fired is gone and the actor that ended has ended, whatever the machine makes of it. */
-function compute(options: MoveOptions, event: MachineEvent): Step {
+function compute(options: Bare, event: MachineEvent): Step {
   const { round, definition, rest, step, cause, place } = options
   const { machine } = definition
   const now = round.time.now()

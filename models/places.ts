@@ -42,7 +42,8 @@ export class Places {
   }
 }
 
-function placeIn(task: string, system: readonly (readonly [string, Address])[]): Place {
+/** The place of a task that can find only those. */
+export function placeIn(task: string, system: readonly (readonly [string, Address])[]): Place {
   const parent = parentOf(task)
   return {
     task,

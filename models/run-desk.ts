@@ -167,6 +167,13 @@ export abstract class RunDesk<Parts extends RunDeskParts> {
     resourceId: string | null,
     route: Kind['route'] = {},
   ): Promise<Committed> {
+    const outcome = await this.written(parts, resourceId)
+    await this.ring(parts, outcome, resourceId, route)
+    return outcome
+  }
+
+  /** The same without the ticket. @throws DESYNCHRONIZED */
+  protected async written(parts: Omit<Unit, 'id'>, resourceId: string | null): Promise<Committed> {
     const [outcome] = await this.parts.store.commit([
       { id: newId(this.parts.requests.time), ...parts },
     ])
@@ -177,10 +184,19 @@ export abstract class RunDesk<Parts extends RunDeskParts> {
       }
       throw fault('DESYNCHRONIZED', { task, expected })
     }
+    return outcome
+  }
+
+  /** A ticket for what was committed. */
+  protected async ring(
+    parts: Omit<Unit, 'id'>,
+    outcome: Committed,
+    resourceId: string | null,
+    route: Kind['route'] = {},
+  ): Promise<void> {
     const isUrgent = parts.starts?.some(({ rank = ORDINARY }) => rank < ORDINARY) ?? false
     if (resourceId !== null && !outcome.isQuiet)
       await this.parts.push([{ resourceId, isUrgent, ...route, ...rungBy(parts).get(resourceId) }])
-    return outcome
   }
 
   protected async moved({ kind, resourceId }: Target, unit: Omit<Unit, 'id'>, state: string) {

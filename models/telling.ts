@@ -1,5 +1,6 @@
 // What is told of a step that was committed: events on the bus, after the fact.
 
+import type { Time } from '../lib/time.ts'
 import type { Change } from './change.ts'
 import type { Move } from './move.ts'
 import type { Round } from './round.ts'
@@ -14,7 +15,10 @@ export interface Naming {
 
 /** Tells a committed step, what it emitted, and the end of the run if it was that. */
 export function tellStep(
-  { parts: { events }, time }: Round,
+  {
+    parts: { events },
+    time,
+  }: { readonly parts: Pick<Round['parts'], 'events'>; readonly time: Time },
   naming: Naming,
   { cause, emitted, logged, rest }: Move,
   names: { readonly from: string; readonly to: string; readonly event: string },

@@ -5,6 +5,7 @@ import { HELD } from '../lib/latch.ts'
 import type { Rest } from '../lib/machine.ts'
 import { effectsOf } from '../lib/rest.ts'
 import type { Stand } from './barrier.ts'
+import { nextTimerAt } from './cause.ts'
 import type { Errands } from './errands.ts'
 import type { Trials } from './memory.ts'
 import type { Round } from './round.ts'
@@ -55,4 +56,12 @@ export function wishOf(round: Round, stored: StoredTask, errands: Errands, where
   const at = Math.min(first?.at ?? Number.POSITIVE_INFINITY, ...ends)
   const reason = HELD + [...stands.keys()].join(' ')
   return { at: Number.isFinite(at) ? at : null, reason }
+}
+
+/** The same of a run that has taken its first step: nobody wrote to it, nothing was tried, and nothing is held. */
+export function firstWish(rest: Rest, now: number): Wish {
+  const at = nextTimerAt(rest)
+  const isOverdue = at !== null && at < now
+  if (effectsOf(rest).length > 0 && !isOverdue) return { at: now, reason: 'effect' }
+  return at === null ? { at, reason: 'waiting' } : { at, reason: 'timer' }
 }

@@ -97,8 +97,15 @@ type DrawnTask = DrawnResource['tasks'][number]
 /** Batches at this moment, in milliseconds since 1970. */
 export function batches(nowMs: () => number): fc.Arbitrary<Batch> {
   return fc
-    .tuple(fc.array(drawnResource, { minLength: 1, maxLength: 3 }), fc.infiniteStream(fc.nat()))
-    .map(([resources, dice]) => batchOf(resources, nowMs(), dice))
+    .tuple(
+      fc.array(drawnResource, { minLength: 1, maxLength: 3 }),
+      fc.infiniteStream(fc.nat()),
+      fc.option(fc.constantFrom('nothing', ...BESIDE), { freq: 3 }),
+    )
+    .map(([resources, dice, but]) => {
+      const batch = batchOf(resources, nowMs(), dice)
+      return but ? { ...batch, units: batch.units.map((unit) => usual(unit, but)) } : batch
+    })
 }
 
 function batchOf(drawn: readonly DrawnResource[], nowMs: number, dice: Iterator<number>): Batch {
@@ -138,6 +145,27 @@ function batchOf(drawn: readonly DrawnResource[], nowMs: number, dice: Iterator<
   units.sort((a, b) => a.place - b.place)
   const rows = Object.entries({ resources, leases, tasks, dues, events })
   return { rows, alarmed, units: units.map(({ unit }) => unit) }
+}
+
+/** What a step may have that most have not. */
+const BESIDE = ['restStep', 'state', 'tries', 'system', 'reason', 'message', 'fields'] as const
+
+/** The same step with nothing of that, as most are, which travel in columns of their own; or with one thing. */
+function usual(unit: Unit, but: 'nothing' | (typeof BESIDE)[number]): Unit {
+  const { step, fields, ...others } = unit
+  if (!step?.transition) return unit
+  const { message, ...line } = step.transition
+  const plain = { restStep: step.step, state: line.to, tries: null, system: null }
+  const transition = {
+    ...{ ...line, reason: but === 'reason' ? line.reason : null },
+    ...(but === 'message' && message !== undefined && { message }),
+  }
+  const kept = but in plain ? { [but]: step[but as keyof typeof plain] } : {}
+  return {
+    ...others,
+    step: { ...step, ...plain, ...kept, transition },
+    ...(but === 'fields' && fields && { fields }),
+  }
 }
 
 function unitOf(

@@ -43,7 +43,7 @@ export function endsExam(name: string, make: () => Promise<Place>): void {
     await pen.commit({ sends: [pen.send(resourceId)] })
     const [outcome] = await pen.commit(stopOf(resourceId, { reason: 'old' }))
     assert.equal(outcome, {
-      ...{ kind: 'committed', started: [], delivered: 0, stopped: 1, reported: 0 },
+      ...{ kind: 'committed', started: [], begun: [], delivered: 0, stopped: 1, reported: 0 },
       ...{ isQuiet: false, isRung: false, alarmed: [], held: [] },
     })
     assert.equal(await runsOf(resourceId), ['work stopping', 'work/exit:1 running'])

@@ -36,6 +36,8 @@ class Twins {
   readonly #committer: Committer
   /** Units the express wrote itself. */
   readonly carried = new Set<string>()
+  /** How many columns units have travelled in: fewer where nothing is beside the step. */
+  readonly widths = new Set<number>()
 
   constructor(notary: Database, hurried: Database, schema: string) {
     this.notary = new Pen(notary, this.time)
@@ -51,6 +53,7 @@ class Twins {
     const once: Database['once'] = async (text, params) => {
       const answer = await database.once(text, params)
       const asked = String(params[2]).slice(1, -1).split(',')
+      this.widths.add(params.length)
       const numbers: number[] = answer.rows[0].done ?? asked.map((_, index) => index + 1)
       for (const number of numbers) this.carried.add(asked[number - 1]!)
       return answer
@@ -213,6 +216,7 @@ export function expressExam(name: string, make: () => Promise<Cellar>): void {
       ),
       { numRuns: RUNS, includeErrorInReport: true },
     )
+    assert.is(twins.widths.size, 2, 'both statements were used')
     for (const what of ['by express', 'committed', 'fenced', 'desynchronized', 'rung'])
       assert.ok(met[what]! > 5, `${what} was met`)
     for (const what of ['due as it was', 'alarms closed'])

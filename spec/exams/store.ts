@@ -82,7 +82,14 @@ export function storeExam(name: string, make: () => Promise<Place>): void {
     const { unit, taskId, resourceId } = await whole()
     const [outcome] = await ours.store.commit([unit])
     const { id: grown } = unit.starts![0]!
-    const did = { kind: 'committed', started: [grown], delivered: 1, stopped: 1, reported: 0 }
+    const did = {
+      kind: 'committed',
+      started: [grown],
+      begun: [],
+      delivered: 1,
+      stopped: 1,
+      reported: 0,
+    }
     assert.equal(outcome, { ...did, isQuiet: false, isRung: false, alarmed: [], held: [] })
     const task = await ours.one('SELECT * FROM tasks WHERE id = $1', [taskId])
     assert.equal([task.step, task.rest_step, task.state], [1, 1, 's1'])

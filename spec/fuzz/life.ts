@@ -13,6 +13,7 @@ import { Joiner } from '../../models/joiner.ts'
 import type { Kind } from '../../models/kind.ts'
 import { Lookout } from '../../models/lookout.ts'
 import { fromSnapshot } from '../../models/memory.ts'
+import { Opener } from '../../models/opener.ts'
 import type { TickParts } from '../../models/parts.ts'
 import { Registry } from '../../models/registry.ts'
 import { ResourceTicker } from '../../models/resource.ts'
@@ -210,7 +211,14 @@ class Process {
     const { knex } = database
     const lookout = new Lookout({ knex, events, time, sealer })
     const joiner = new Joiner({ database, time, alarms: house.app.store.alarms })
-    this.desk = new Desk({ store, knex, requests, events, registry, lookout, joiner, push })
+    const opener = new Opener({ time, sealer, events, nearMs: 0 })
+    this.desk = new Desk({
+      ...{ store, knex, requests, events, registry },
+      lookout,
+      joiner,
+      push,
+      opener,
+    })
     const parts: TickParts = {
       ...{ store: this.#store, time, events, registry, sealer, requests, desk: this.desk, push },
       ...{

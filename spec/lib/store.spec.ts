@@ -1,7 +1,7 @@
 // The store, by its exam; and what it makes of a COMMIT whose answer never came.
 import type { Outcome } from '../../lib/unit.ts'
 import { type Cellar, cellar } from '../exams/cellar.ts'
-import { openCutter } from '../exams/cutter.ts'
+import { expressOf, openCutter } from '../exams/cutter.ts'
 import { endsExam } from '../exams/ends.ts'
 import { holdsExam } from '../exams/holds.ts'
 import { mailExam } from '../exams/mail.ts'
@@ -60,6 +60,36 @@ if (settings().includes('postgres')) {
         const mail = await sight.rows('SELECT id FROM events WHERE task_id = $1', [other.taskId])
         assert.is(mail.length, 1)
       }
+    })
+  }
+
+  for (const cut of ['asked', 'answered'] as const) {
+    test(`when it is ${cut}, a start with its first step is there once, and both are told of`, async () => {
+      const first = {
+        ...{ state: 's1', event: '__start__', snapshot: { value: 's1' } },
+        ...{ at: null, why: 'waiting' },
+      }
+      const resourceId = await sight.resource()
+      const [run, bare] = [sight.start(resourceId, 'work', { first }), sight.start(resourceId, 'b')]
+      const before = cutter.cuts
+      cutter.cutAt(cut, expressOf(run.id))
+      const [outcome] = await pen.commit({ starts: [run, bare] })
+      assert.is(cutter.cuts, before + 1)
+      const { started, begun } = outcome as Extract<Outcome, { started: unknown }>
+      assert.equal([[...started].sort(), begun], [[run.id, bare.id].sort(), [run.id]])
+      const lines = await sight.rows(
+        'SELECT task_id = $1 AS is_first, step, unit_id FROM transitions WHERE task_id = ANY($2) ORDER BY 1, 2',
+        [run.id, [run.id, bare.id]],
+      )
+      assert.equal(
+        lines.map(({ is_first, step }) => [is_first, step]),
+        [
+          [false, 0],
+          [true, 0],
+          [true, 1],
+        ],
+      )
+      assert.is(new Set(lines.map(({ unit_id }) => unit_id)).size, 1)
     })
   }
 

@@ -173,11 +173,21 @@ test('effects of the old snapshot are told to stop, and their answers are not he
 
 test('a run that had not begun is cleaned up after too', async () => {
   const host = await on.app.create(Host, {})
+  await on.app.pause({ resource: host })
   await host.server.start()
   await host.server.stop({ reason: 'never mind' })
   await on.settle()
   assert.equal(told, [{ state: '__new__', reason: 'never mind' }])
   assert.equal(await runsOf(host), ['server stopped', 'server/exit:1 done'])
+})
+
+test('one that has only just begun is cleaned up with what it knew by then', async () => {
+  const host = await on.app.create(Host, {})
+  await host.server.start()
+  await host.server.stop({ reason: 'never mind' })
+  await on.settle()
+  assert.equal(told, [{ state: 'down', reason: 'never mind', context: { n: 0, ip: null } }])
+  assert.equal(await runsOf(host), ['server stopped', 'server/exit:2 done'])
 })
 
 test('an exit machine that fails panics, and the run waits until it is let go on', async () => {

@@ -100,9 +100,15 @@ test('a snapshot knows all its machine knows, secrets masked', async () => {
 test('a snapshot is there before the first step, after a panic and after the end', async () => {
   const kitchen = await make()
   assert.is(await kitchen.kettle.snapshot(), null)
+  await on.app.pause({ resource: kitchen })
+  await kitchen.kettle.start()
+  const held = (await kitchen.kettle.snapshot())!
+  assert.equal([held.state, held.value, held.can('HEAT')], ['__new__', undefined, false])
+  await on.app.resume({ resource: kitchen })
+  await kitchen.kettle.stop()
   await kitchen.kettle.start()
   const fresh = (await kitchen.kettle.snapshot())!
-  assert.equal([fresh.state, fresh.value, fresh.can('HEAT')], ['__new__', undefined, false])
+  assert.equal([fresh.state, fresh.value, fresh.can('HEAT')], ['cold', 'cold', true])
   await kitchen.kettle.send('BREAK')
   await on.settle()
   const parked = (await kitchen.kettle.snapshot())!

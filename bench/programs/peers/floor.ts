@@ -36,21 +36,20 @@ interface Moved {
   readonly snapshot: Snapshot<unknown>
 }
 
-serve((ground): Program => {
-  const { databaseUrl, redisUrl, instances, concurrency, steps } = ground
-  const { hostname: host, port } = new URL(redisUrl)
-  const connection = { host, port: Number(port), maxRetriesPerRequest: null }
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 4 })
-  const queue = new Queue(QUEUE, { connection, defaultJobOptions: removed })
+/** States s0 to the last but one, which is followed by the final one. */
+function machineOf(steps: number) {
   const states = Array.from({ length: steps + 1 }, (_, at) => [
     `s${at}`,
     { on: { NEXT: `s${at + 1}` } },
   ])
-  const machine = createMachine({
+  return createMachine({
     initial: 's0',
     states: { ...Object.fromEntries(states), [`s${steps + 1}`]: { type: 'final' } },
   } as never)
-  const commits = new Coalescer<Moved, void>({
+}
+
+function commitsTo(pool: pg.Pool) {
+  return new Coalescer<Moved, void>({
     trip: async (moves) => {
       const of = <V>(read: (move: Moved) => V) => moves.map(read)
       const values = [
@@ -72,6 +71,16 @@ serve((ground): Program => {
     trips: 2,
     isPersonal: () => false,
   })
+}
+
+serve((ground): Program => {
+  const { databaseUrl, redisUrl, instances, concurrency, steps } = ground
+  const { hostname: host, port } = new URL(redisUrl)
+  const connection = { host, port: Number(port), maxRetriesPerRequest: null }
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 4 })
+  const queue = new Queue(QUEUE, { connection, defaultJobOptions: removed })
+  const machine = machineOf(steps)
+  const commits = commitsTo(pool)
   let worker: Worker | null = null
   return {
     async prepare() {
