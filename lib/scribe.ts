@@ -162,8 +162,9 @@ export class Scribe {
 
   /**
    * A run starts in `__new__` at step 0, due at once; with its first step, where that goes along and nothing holds it.
-   * One that lives already is left alone, and so is one that ended while an exit machine beneath it has not. One
-   * statement: for most starts it is all there is to write.
+   * One that lives already is left alone, and so is one that ended while an exit machine beneath it has not,
+   * which is asked of each resource alone (OFFSET 0): as a join it may read all live runs. One statement: for most
+   * starts it is all there is to write.
    * @returns the runs that were started, each with its step
    */
   async #begin(wanted: readonly { run: NewRun; unitId: string }[]): Promise<Map<string, number>> {
@@ -179,7 +180,7 @@ export class Scribe {
          FROM v JOIN resources r ON r.id = v."resourceId" AND (v."evenStopped" OR r.state NOT IN ('stopping', '__stop__', 'deleting'))
          CROSS JOIN LATERAL (SELECT CASE WHEN v.first IS NULL OR ${IS_HELD} THEN 0 ELSE 1 END AS step) f
          WHERE NOT EXISTS (SELECT 1 FROM tasks t WHERE t.resource_id = v."resourceId" AND t.finished_at IS NULL
-             AND t.status = 'stopping' AND starts_with(t.name, v.task || '/'))
+             AND t.status = 'stopping' AND starts_with(t.name, v.task || '/') OFFSET 0)
            AND (v.was IS NULL OR NOT EXISTS (
              SELECT 1 FROM tasks o WHERE o.resource_id = v."resourceId" AND o.finished_at IS NULL AND o.name = ANY(v.was)))
          FOR SHARE OF r

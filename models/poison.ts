@@ -7,7 +7,7 @@ import type { AnyStateMachine } from '../lib/machine.ts'
 import { livesBy } from '../lib/machine-live.ts'
 import { type Actor, effectsOf, type Rest } from '../lib/rest.ts'
 import { LIVES } from '../lib/strike.ts'
-import type { Time } from '../lib/time.ts'
+import { type Time, turn } from '../lib/time.ts'
 import type { Unit } from '../lib/unit.ts'
 
 /** The error such a task is parked with; null while it has a life left. */
@@ -23,6 +23,8 @@ const ALONE_MS = [0, 10_000, 300_000]
 export class Quarantine {
   readonly #time: Time
   readonly #inside = new Map<string, number>()
+  /** Put-offs that are not stored yet. */
+  readonly #going = new Set<Promise<void>>()
 
   constructor(time: Time) {
     this.#time = time
@@ -39,6 +41,23 @@ export class Quarantine {
 
   leave(taskId: string): void {
     this.#inside.delete(taskId)
+  }
+
+  /** Some were not admitted. @param stored resolves when that is written: until then they count as in hand. @returns it */
+  goes(stored: Promise<void>): Promise<void> {
+    const gone = stored.catch(() => {}).finally(() => this.#going.delete(gone))
+    this.#going.add(gone)
+    return stored
+  }
+
+  /**
+   * Resolves when those that came along with whoever was admitted have gone, lest they be struck for what it does.
+   * @param claimed resolves when what was claimed at the same time has been answered
+   */
+  async alone(claimed: Promise<unknown>): Promise<void> {
+    await claimed
+    await turn()
+    while (this.#going.size > 0) await Promise.all(this.#going)
   }
 }
 

@@ -88,9 +88,12 @@ export class Turns implements Order {
     if (news.length === 0) return known
     const waiting = news.filter((stored) => !this.#mayRun(stored))
     const at = parts.time.now() + parts.lookMs
-    await putOff(parts, claim, waiting, () => ({ at, reason: SUSPECT }))
+    const { quarantine } = parts.presence
+    await quarantine.goes(putOff(parts, claim, waiting, () => ({ at, reason: SUSPECT })))
     const late = news.filter((one) => one.dueAt > claimedAt && !waiting.includes(one))
     await putOff(parts, claim, late, () => ({ at: claimedAt, reason: 'apart' }))
+    if (waiting.length < news.length)
+      await quarantine.alone(parts.store.finished(news.map(({ id }) => id)))
     return known
       .filter((one) => !waiting.includes(one))
       .map((one) => (late.includes(one) ? { ...one, dueAt: claimedAt } : one))
