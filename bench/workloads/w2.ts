@@ -20,6 +20,8 @@ export const w2: Workload = {
       {
         name: `${count} tasks at ${PER_SECOND}/s`,
         flush: PLAIN,
+        // It has a job for each instance, and nothing that waits for one.
+        takes: ({ name }) => name !== 'floor',
         expectedS: 6 + count / PER_SECOND,
         run: (system, track) => race(system, track, size, order),
       },
