@@ -118,6 +118,7 @@ export class Envelope {
     if (aud !== this.#queue) throw refused('it is for another queue')
     if (iat > nowMs + MOST_SKEW_MS) throw refused('it comes from the future')
     if (exp <= nowMs) throw refused('it has expired')
+    this.#time.heard?.(iat)
     return [sub].flat().map((resourceId) => ({ resourceId, issuedAt: iat }))
   }
 

@@ -12,7 +12,12 @@ export interface Time {
   sleep(ms: number, signal?: AbortSignal): Promise<void>
   /** Calls back once after `ms`; the returned function cancels. Keeps no process alive. */
   after(ms: number, call: () => void): () => void
+  /** Somebody whose word counts has said that it is so late already. @param atMs milliseconds since 1970 */
+  heard?(atMs: number): void
 }
+
+/** Clocks that follow one database are no further apart: what claims more is not believed. */
+const MOST_AHEAD_MS = 1_000
 
 /** setTimeout fires at once beyond 2^31-1 ms; longer sleeps are cut to this and taken again. */
 const LONGEST_MS = 2_147_483_647
@@ -28,6 +33,15 @@ export class SystemTime implements Time {
 
   now(): number {
     return Math.round(performance.now() + this.#offsetMs)
+  }
+
+  /**
+   * Never behind what it has heard of: what somebody stored as due now, and sent a ticket for, is due here too, though
+   * our clock is a few milliseconds behind theirs (Lamport, "Time, Clocks, and the Ordering of Events", 1978).
+   */
+  heard(atMs: number): void {
+    const aheadMs = atMs - performance.now() - this.#offsetMs
+    if (aheadMs > 0 && aheadMs <= MOST_AHEAD_MS) this.#offsetMs += aheadMs
   }
 
   monotonic(): number {

@@ -49,6 +49,16 @@ test('opens what it sealed, and shows nothing but version, cipher and key', () =
   assert.is.not(envelope.seal(TICKET), message)
 })
 
+test('tells its clock when the sender sealed, and of nothing that does not open', () => {
+  const heard: number[] = []
+  const time = Object.assign(new FakeTime(), { heard: (atMs: number) => void heard.push(atMs) })
+  const message = envelopeAt().seal(TICKET)
+  envelopeAt(time).open(message)
+  assert.equal(heard, [new FakeTime().now()])
+  refuses(message, /another queue/, envelopeAt(time, 'others'))
+  assert.is(heard.length, 1)
+})
+
 test('opens any ticket it sealed', () => {
   const envelope = envelopeAt()
   const id = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })

@@ -15,6 +15,17 @@ test('follows the clock it is told of, from the middle of the asking', () => {
   assert.ok(Number.isInteger(time.now()))
 })
 
+test('is never behind what it has heard of, unless that is beyond belief', () => {
+  const time = new SystemTime()
+  const now = time.now()
+  time.heard(now + 300)
+  assert.ok(time.now() >= now + 300)
+  near(time.now(), now + 300)
+  time.heard(now - 60_000)
+  time.heard(now + 60_000)
+  near(time.now(), now + 300)
+})
+
 test('never goes back beneath, whatever it follows', () => {
   const time = new SystemTime()
   const before = time.monotonic()
