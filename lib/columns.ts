@@ -1,6 +1,7 @@
-// Columns: many rows as array literals of PostgreSQL, one for each column, for `unnest`.
-// Promise: every value comes back as it was, NULL for null and undefined; what the server parses is as little as can be.
-// A JSON document of rows takes the server five times as long to take apart (bench/README.md).
+// Columns: many rows as array literals of PostgreSQL, one for each column, for `unnest`; documents as one JSON array, for
+// `jsonb_array_elements`.
+// Promise: every value comes back as it was, NULL for null and undefined, which among documents is JSON's null; what the
+// server parses is as little as can be: a document of whole rows takes it five times as long to take apart.
 
 /** How the values of a column are written. */
 export type Writing = 'plain' | 'text' | 'json'
@@ -13,19 +14,16 @@ const text = (value: unknown): string => {
   return SIMPLE.test(given) && !NULL.test(given) ? given : `"${given.replace(SPECIAL, '\\$&')}"`
 }
 
-/** A JSON text has no character but these two that would need an escape here, so that JSON can quote it. */
-const json = (value: unknown): string => JSON.stringify(JSON.stringify(value))
-
 const SIMPLE = /^[A-Za-z0-9_.:-]+$/
 const NULL = /^null$/i
 const SPECIAL = /["\\]/g
-const WRITERS = { plain, text, json } as const
+const WRITERS = { plain, text } as const
 
 /**
  * One column.
  * @param rows what the values are taken from, in this order
  * @param read the value of a row
- * @returns a literal to be cast to an array of the column's type; of `json`, to `text[]` or `jsonb[]`
+ * @returns a literal to be cast to an array of the column's type; of `json`, to `jsonb`
  */
 export function column<Row>(
   rows: readonly Row[],
