@@ -36,10 +36,13 @@ export interface RestateAddress {
  * `drain`: go; start a task of one step so many times a second meanwhile; answer when nothing is left to do.
  * `fan`: start one task that makes so many children; answer when the last one has ended.
  * `stride`: take so many steps in a task with a short history and in one with a long history, by turns.
+ * `leave`: let go of everything, and stay.
+ * `enter`: come to another ground, as a process that has worked before.
  * `close`: let go of everything and end.
  */
 export type Order =
-  | { readonly does: 'prepare' | 'stand' | 'begin' | 'watch' | 'close' }
+  | { readonly does: 'prepare' | 'stand' | 'begin' | 'watch' | 'leave' | 'close' }
+  | { readonly does: 'enter'; readonly ground: Ground }
   | Race
   | { readonly does: 'idle' | 'fan' | 'stride'; readonly count: number }
   | { readonly does: 'lay'; readonly what: Laid; readonly count: number }

@@ -39,17 +39,45 @@ export interface Visit extends Place {
  * @returns its own figures, and what it and the servers used meanwhile, for each step
  */
 export function race(system: System, track: Track, size: Size, order: Race): Promise<Figures> {
+  if (order.does === 'work') return walk(system, track, size)
   return visit(system, track, size, async (place) => {
-    if (order.does === 'work') await errand(place, { does: 'prepare' })
     const contestant = place.contestant()
     await contestant.ask({ does: 'stand' })
-    if (order.does === 'work') return measured(contestant, place, size, order)
     await settled(contestant, WARM.count + order.count)
     await contestant.ask({ does: 'probe', ...WARM })
     // What PostgreSQL has counted is known a second later.
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
     return measured(contestant, place, size, { ...order, from: WARM.count })
   })
+}
+
+/** All instances, in a process that has walked with others before, on other ground. */
+async function walk(system: System, track: Track, size: Size): Promise<Figures> {
+  const work = { does: 'work' } as const
+  const before = { ...size, instances: Math.min(WARM.instances, size.instances) }
+  const walker = await visit(system, track, before, async (place) => {
+    await errand(place, { does: 'prepare' })
+    const one = new Contestant(system, place.ground, track.entry)
+    try {
+      await one.ask({ does: 'stand' })
+      await one.ask(work)
+      await one.ask({ does: 'leave' })
+      return one
+    } catch (error) {
+      await one.stop()
+      throw error
+    }
+  })
+  try {
+    return await visit(system, track, size, async (place) => {
+      await errand(place, { does: 'prepare' })
+      await walker.ask({ does: 'enter', ground: place.ground })
+      await walker.ask({ does: 'stand' })
+      return measured(walker, place, size, work)
+    })
+  } finally {
+    await walker.stop()
+  }
 }
 
 /** Does something where nothing was before, and tidies up. */
@@ -85,7 +113,7 @@ export async function visit<T>(
 }
 
 /** So many come before those that are counted: a process that serves has its code compiled. */
-const WARM = { count: 200, perSecond: 100 }
+const WARM = { count: 200, perSecond: 100, instances: 500 }
 
 let root: string | null = null
 

@@ -11,6 +11,7 @@ import {
   startPrivatePostgres,
   startPrivateRedis,
 } from '../spec/support/services.ts'
+import { until } from '../spec/support/wait.ts'
 
 /** How long a flush of the disk lasts, beyond what it takes anyway. */
 export interface Flush {
@@ -22,6 +23,10 @@ export const POSTGRES_SETTINGS = ['shared_buffers=1GB', 'fsync=on', 'synchronous
 
 /** A disk as it is. */
 export const PLAIN: Flush = { addedMs: 0 }
+
+/** Who has not gone by then is put out. */
+const LEAVE_MS = 2_000
+const SESSIONS = 'SELECT 1 FROM pg_stat_activity WHERE datname = $1 LIMIT 1'
 
 /** What the servers have counted so far. */
 export interface Counts {
@@ -62,9 +67,15 @@ export class Servers {
     return this.postgres.url.replace(/[^/]+$/, name)
   }
 
-  /** Gives it back; this also writes a checkpoint, so that each program begins after one. */
+  /**
+   * Gives it back, once those who leave have gone: a pool that has ended says so before its sessions are over. This
+   * also writes a checkpoint, so that each program begins after one.
+   */
   async drop(databaseUrl: string): Promise<void> {
-    await this.#client.query(`DROP DATABASE IF EXISTS ${nameOf(databaseUrl)} WITH (FORCE)`)
+    const name = nameOf(databaseUrl)
+    const isLeft = async () => (await this.#client.query(SESSIONS, [name])).rows.length === 0
+    await until(isLeft, { what: 'the sessions were over', deadlineMs: LEAVE_MS }).catch(() => {})
+    await this.#client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
   }
 
   async counts(): Promise<Counts> {

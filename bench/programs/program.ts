@@ -11,7 +11,7 @@ import {
 } from '../protocol.ts'
 import { quantile } from '../sums.ts'
 
-/** One system, as the bench uses it. Each order comes once at most; `prepare` has a process of its own. */
+/** One system, as the bench uses it on one ground. Each order comes once at most; `prepare` has a process of its own. */
 export interface Program {
   prepare?(): Promise<void>
   stand(): Promise<void>
@@ -36,9 +36,9 @@ export interface Program {
   close(): Promise<void>
 }
 
-/** Serves the orders of the harness. @param make what the process does, on the ground it is given */
+/** Serves the orders of the harness. @param make what the process does, on each ground it is given */
 export function serve(make: (ground: Ground) => Program): void {
-  const program = make(JSON.parse(process.env[GROUND] ?? '{}'))
+  let program = make(JSON.parse(process.env[GROUND] ?? '{}'))
   const fail = (error: unknown) => {
     answer({ failed: error instanceof Error ? (error.stack ?? error.message) : String(error) })
     process.exit(1)
@@ -50,6 +50,7 @@ export function serve(make: (ground: Ground) => Program): void {
   orders.on('close', () => process.exit(1))
   orders.on('line', (line) => {
     const order: Order = JSON.parse(line)
+    if (order.does === 'enter') program = make(order.ground)
     follow(program, order)
       .then((figures) => {
         answer({ did: order.does, figures })
@@ -67,7 +68,8 @@ async function follow(program: Program, order: Order): Promise<Figures> {
   if (order.does === 'fan') return program.fan!(order.count)
   if (order.does === 'lay') await program.lay!(order.what, order.count)
   else if (order.does === 'idle') await program.idle!(order.count)
-  else await program[order.does]?.()
+  else if (order.does === 'leave') await program.close()
+  else if (order.does !== 'enter') await program[order.does]?.()
   return {}
 }
 

@@ -145,6 +145,7 @@ serve((ground): Program => {
       return {}
     },
 
-    close: () => DBOS.shutdown(),
+    // Its registry belongs to the process: who comes again registers anew.
+    close: () => DBOS.shutdown({ deregister: true }),
   }
 })
