@@ -5,5 +5,6 @@ import { alarms } from './0002_alarms.ts'
 import { bounds } from './0003_bounds.ts'
 import { locks } from './0004_locks.ts'
 import { queues } from './0005_queues.ts'
+import { history } from './0006_history.ts'
 
-export const migrations: readonly Migration[] = [house, alarms, bounds, locks, queues]
+export const migrations: readonly Migration[] = [house, alarms, bounds, locks, queues, history]

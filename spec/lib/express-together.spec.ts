@@ -143,6 +143,16 @@ if (settings().includes('postgres')) {
     assert.equal([fence, tasks[0]!.step], [run.fence + 1, 1])
   })
 
+  test('a deletion that waits for a step takes its line of history as well', async () => {
+    const run = await held(ours)
+    const rival = await holding(theirs.database, (runner) => asNotary(runner, next(ours, run)))
+    const deleting = ours.rows('DELETE FROM tasks WHERE id = $1', [run.taskId])
+    await rival.awaited()
+    await rival.commit()
+    await deleting
+    assert.equal(await history(run.taskId), [])
+  })
+
   const meanwhile: Record<string, (runner: Runner, run: Run) => Promise<unknown>> = {
     'was stopped': (runner, { resourceId }) => {
       const stop = { resourceId, task: 'work', except: null, ...AUTHOR }
