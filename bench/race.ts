@@ -53,30 +53,30 @@ export function race(system: System, track: Track, size: Size, order: Race): Pro
 
 /** All instances, in a process that has walked with others before, on other ground. */
 async function walk(system: System, track: Track, size: Size): Promise<Figures> {
-  const work = { does: 'work' } as const
-  const before = { ...size, instances: Math.min(WARM.instances, size.instances) }
-  const walker = await visit(system, track, before, async (place) => {
-    await errand(place, { does: 'prepare' })
-    const one = new Contestant(system, place.ground, track.entry)
-    try {
-      await one.ask({ does: 'stand' })
-      await one.ask(work)
-      await one.ask({ does: 'leave' })
-      return one
-    } catch (error) {
-      await one.stop()
-      throw error
-    }
-  })
-  try {
-    return await visit(system, track, size, async (place) => {
+  const begun: Contestant[] = []
+  /** In a first process, and in that one again. */
+  const walked = (instances: number, isMeasured: boolean) =>
+    visit(system, track, { ...size, instances }, async (place) => {
       await errand(place, { does: 'prepare' })
-      await walker.ask({ does: 'enter', ground: place.ground })
+      const [before] = begun
+      const walker = before ?? new Contestant(system, place.ground, track.entry)
+      if (before) await walker.ask({ does: 'enter', ground: place.ground })
+      else begun.push(walker)
       await walker.ask({ does: 'stand' })
-      return measured(walker, place, size, work)
+      if (isMeasured) return measured(walker, place, { ...size, instances }, WORK)
+      const startedAt = performance.now()
+      await walker.ask(WORK)
+      const elapsedMs = performance.now() - startedAt
+      await walker.ask({ does: 'leave' })
+      return { elapsedMs }
     })
+  try {
+    const { elapsedMs } = await walked(WARM.instances, false)
+    const more = Math.round((WARM.gain * WARM.instances * (WARM.ms - elapsedMs!)) / elapsedMs!)
+    if (more > 0) await walked(Math.min(more, WARM.mostInstances), false)
+    return await walked(size.instances, true)
   } finally {
-    await walker.stop()
+    for (const one of begun) await one.stop()
   }
 }
 
@@ -112,8 +112,15 @@ export async function visit<T>(
   }
 }
 
-/** So many come before those that are counted: a process that serves has its code compiled. */
-const WARM = { count: 200, perSecond: 100, instances: 500 }
+/**
+ * What comes before that which is counted: a process that serves has its code compiled. So many probes; or some
+ * instances, and as many more as fill the time at the speed they then may have.
+ */
+const WARM = {
+  ...{ count: 200, perSecond: 100 },
+  ...{ instances: 300, ms: 6_000, gain: 2, mostInstances: 4_000 },
+}
+const WORK = { does: 'work' } as const
 
 let root: string | null = null
 
