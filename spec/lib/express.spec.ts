@@ -106,6 +106,54 @@ test('mail that cannot be cleared away does not make a committed step unsaid', a
   await home.close()
 })
 
+for (const setting of settings().filter((one) => one !== 'full'))
+  test(`it finds its rows by their keys though nobody has counted them: ${setting}`, async () => {
+    const home = await cellar(setting)
+    const pen = new Pen(await home.open(), time)
+    const ids = Array.from({ length: LIVE }, () => ({ resourceId: pen.id(), taskId: pen.id() }))
+    const creates = ids.map(({ resourceId: id }) => {
+      return { id, kind: 'Thing', parentId: null, fields: {}, ...AUTHOR }
+    })
+    await pen.commit({ creates })
+    await pen.commit({
+      starts: ids.map(({ resourceId, taskId: id }) => pen.start(resourceId, 'work', { id })),
+    })
+    const units = ids.slice(0, 25).map(({ taskId, resourceId }): Unit => {
+      const fence = { resourceId, fence: 0 }
+      return { id: pen.id(), ...pen.step({ taskId, resourceId, expected: 0 }), fence }
+    })
+    const changing = units.map((unit) => {
+      const { resourceId } = unit.fence!
+      return { ...unit, fields: { ...fields, resourceId } }
+    })
+    for (const batch of [units, changing])
+      assert.equal(await waysTo('tasks', pen, batch), ['tasks_pkey'])
+    await home.close()
+  })
+
+/** So many that reading all live runs is dearer than asking for some, though it may not look so. */
+const LIVE = 300
+
+/** The indexes by which the express reads a table. */
+async function waysTo(table: string, { database }: Pen, units: readonly Unit[]): Promise<string[]> {
+  let ways: string[] = []
+  const once: typeof database.once = (text, params) =>
+    database.transaction(async (runner) => {
+      const { rows } = await runner.query(`EXPLAIN (FORMAT JSON) ${text}`, params)
+      ways = scansOf(rows[0]['QUERY PLAN'][0].Plan, table)
+      return { rows: [{ done: null, rung: null, late: null }] }
+    })
+  const query = database.query.bind(database)
+  await express({ once, query }, units, { nowMs: time.now(), toldMs: TOLD_MS })
+  return ways
+}
+
+function scansOf(plan: any, table: string): string[] {
+  const own = plan['Relation Name'] === table && /Scan/.test(plan['Node Type'])
+  const beneath = (plan.Plans ?? []).flatMap((one: any) => scansOf(one, table))
+  return own ? [plan['Index Name'] ?? plan['Node Type'], ...beneath] : beneath
+}
+
 test.run()
 
 // The full setting has the database of the Postgres one.
