@@ -118,7 +118,7 @@ export async function visit<T>(
  */
 const WARM = {
   ...{ count: 200, perSecond: 100 },
-  ...{ instances: 300, ms: 6_000, gain: 2, mostInstances: 4_000 },
+  ...{ instances: 300, ms: 3_000, gain: 2, mostInstances: 4_000 },
 }
 const WORK = { does: 'work' } as const
 
