@@ -43,11 +43,11 @@ export function race(system: System, track: Track, size: Size, order: Race): Pro
   return visit(system, track, size, async (place) => {
     const contestant = place.contestant()
     await contestant.ask({ does: 'stand' })
-    await settled(contestant, WARM.count + order.count)
-    await contestant.ask({ does: 'probe', ...WARM })
+    await settled(contestant, WARM_PROBES.count + order.count)
+    await contestant.ask({ does: 'probe', ...WARM_PROBES })
     // What PostgreSQL has counted is known a second later.
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
-    return measured(contestant, place, size, { ...order, from: WARM.count })
+    return measured(contestant, place, size, { ...order, from: WARM_PROBES.count })
   })
 }
 
@@ -59,6 +59,7 @@ async function walk(system: System, track: Track, size: Size): Promise<Figures> 
     visit(system, track, { ...size, instances }, async (place) => {
       await errand(place, { does: 'prepare' })
       const [before] = begun
+      // The place would end it with itself.
       const walker = before ?? new Contestant(system, place.ground, track.entry)
       if (before) await walker.ask({ does: 'enter', ground: place.ground })
       else begun.push(walker)
@@ -71,9 +72,10 @@ async function walk(system: System, track: Track, size: Size): Promise<Figures> 
       return { elapsedMs }
     })
   try {
-    const { elapsedMs } = await walked(WARM.instances, false)
-    const more = Math.round((WARM.gain * WARM.instances * (WARM.ms - elapsedMs!)) / elapsedMs!)
-    if (more > 0) await walked(Math.min(more, WARM.mostInstances), false)
+    const { instances, ms, gain, mostInstances } = WARM_WALK
+    const { elapsedMs } = await walked(instances, false)
+    const more = Math.round((gain * instances * (ms - elapsedMs!)) / elapsedMs!)
+    if (more > 0) await walked(Math.min(more, mostInstances), false)
     return await walked(size.instances, true)
   } finally {
     for (const one of begun) await one.stop()
@@ -112,14 +114,10 @@ export async function visit<T>(
   }
 }
 
-/**
- * What comes before that which is counted: a process that serves has its code compiled. So many probes; or some
- * instances, and as many more as fill the time at the speed they then may have.
- */
-const WARM = {
-  ...{ count: 200, perSecond: 100 },
-  ...{ instances: 300, ms: 3_000, gain: 2, mostInstances: 4_000 },
-}
+/** So many come before those that are counted: a process that serves has its code compiled. */
+const WARM_PROBES = { count: 200, perSecond: 100 }
+/** The same for walks: some instances, and as many more as fill the time at the speed they then may have. */
+const WARM_WALK = { instances: 300, ms: 3_000, gain: 2, mostInstances: 4_000 }
 const WORK = { does: 'work' } as const
 
 let root: string | null = null
