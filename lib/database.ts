@@ -1,30 +1,22 @@
-// The database: one pool for ticking, one Knex for migrations and questions. The only pg and Knex door.
+// The database: one pool for ticking, one Knex for migrations and questions. The only door to Knex.
 // Promise: every statement has a deadline on both ends, every name resolves in our own schema, and a
 // COMMIT whose answer was lost is told apart from one that failed.
 import knexFactory, { type Knex } from 'knex'
-import pg from 'pg'
 import { CommitUnknown, isServerSaid, isUnreachable, reasonOf } from './answer.ts'
 import { asError, fault } from './errors.ts'
 import { within } from './foreign.ts'
+import { type Address, type Pool, poolOf, settingsOf, TICKING } from './pool.ts'
 import { asked } from './prepared.ts'
 import type { Runner, Sequence, Statement } from './runner.ts'
 import type { Time } from './time.ts'
 
 export type { Knex } from 'knex'
+export type { Wire } from './pool.ts'
 export type { Runner, Sequence } from './runner.ts'
 
-/** What `lib/embedded.ts` offers: a fresh wire to the database inside this process. */
-export interface Wire {
-  stream(): any
-}
-
-export interface DatabaseOptions {
-  /** Where PostgreSQL is; or the embedded one. */
-  readonly at: { readonly url: string } | { readonly wire: Wire }
+export interface DatabaseOptions extends Address {
   readonly schema: string
   readonly poolSize: number
-  /** Client-side and server-side bound of one statement. */
-  readonly statementMs?: number
   readonly migrations: readonly Migration[]
 }
 
@@ -35,44 +27,25 @@ export interface Migration {
   down(knex: Knex): Promise<void>
 }
 
-const INT8 = 20
-const TIMESTAMPTZ = 1184
-/** No transaction of ours waits for anything: one that rests was left by a stopped process, its rows locked. */
-const RESTING_MS = 5_000
-/**
- * A tick finds all it wants by an index; a planner without statistics may think a table too small for that, and keep to
- * it. Its statements want one plan whatever they are filled with: made anew for each, the plan costs more than the work.
- */
-const TICKING = ' -c enable_seqscan=off -c jit=off -c plan_cache_mode=force_generic_plan'
 /** Knex prints what it thinks of lost connections; whoever asked hears of them anyway. */
 const MUTE = { warn() {}, error() {}, deprecate() {}, debug() {} }
 /** An arbitrary constant all starters agree on: two migrations at once wait for one another. */
 const MIGRATION_LOCK = 7_306_294_511
 
-/** int8 as number (ours stay below 2^53), timestamptz as epoch milliseconds. */
-const types = {
-  getTypeParser(oid: number, format?: any): any {
-    if (oid === INT8) return Number
-    const parse = pg.types.getTypeParser(oid, format) as (text: string) => unknown
-    if (oid === TIMESTAMPTZ) return (text: string) => (parse(text) as Date).getTime()
-    return parse
-  },
-}
-
 export class Database implements Sequence {
   readonly knex: Knex
   readonly schema: string
-  readonly #pool: pg.Pool
+  readonly #pool: Pool
   readonly #options: DatabaseOptions
-  readonly #others: pg.Pool[] = []
+  readonly #others: Pool[] = []
 
   constructor(options: DatabaseOptions) {
     this.#options = options
     this.schema = options.schema
-    this.#pool = this.#makePool(options.schema, options.poolSize, TICKING)
+    this.#pool = poolOf(options, options.schema, options.poolSize, TICKING)
     this.knex = knexFactory({
       client: 'pg',
-      connection: () => this.#connection(options.schema) as Knex.StaticConnectionConfig,
+      connection: () => settingsOf(options, options.schema) as Knex.StaticConnectionConfig,
       pool: { min: 0, max: 4 },
       acquireConnectionTimeout: 10_000,
       log: MUTE,
@@ -172,8 +145,8 @@ export class Database implements Sequence {
   }
 
   /** A pool of its own for a library that keeps tables in `schema`. Closed with the database. */
-  pool(schema: string, size: number): pg.Pool {
-    const pool = this.#makePool(schema, size)
+  pool(schema: string, size: number): Pool {
+    const pool = poolOf(this.#options, schema, size)
     this.#others.push(pool)
     return pool
   }
@@ -246,35 +219,6 @@ export class Database implements Sequence {
         getMigrationName: ({ name }: Migration) => name,
         getMigration: async (migration: Migration) => migration,
       },
-    }
-  }
-
-  #makePool(schema: string, max: number, more = ''): pg.Pool {
-    const pool = new pg.Pool({
-      ...{ ...this.#connection(schema, more), max, types },
-      ...(more === TICKING && { pipeline: true }),
-    } as pg.PoolConfig)
-    // An idle client that loses its server says so here; the next query gets a new one.
-    pool.on('error', () => {})
-    // One dismissed in the packet that made it ready says so before whoever asked for it can listen.
-    pool.on('connect', (client) => client.on('error', () => {}))
-    pool.setMaxListeners(0)
-    return pool
-  }
-
-  #connection(schema: string, more = ''): Record<string, unknown> {
-    const { at, statementMs = 10_000 } = this.#options
-    const restingMs = Math.min(statementMs, RESTING_MS)
-    const settings = `-c search_path=${schema} -c statement_timeout=${statementMs} -c lock_timeout=${statementMs} -c idle_in_transaction_session_timeout=${restingMs}${more}`
-    const common = { application_name: 'escapement', options: settings, types }
-    if ('wire' in at)
-      return { ...common, user: 'postgres', ssl: false, stream: () => at.wire.stream() }
-    return {
-      ...common,
-      connectionString: at.url,
-      keepAlive: true,
-      connectionTimeoutMillis: 5_000,
-      query_timeout: statementMs + 2_000,
     }
   }
 

@@ -21,7 +21,7 @@ const VENDOR_DOORS: Readonly<Record<string, RegExp>> = {
   bullmq: /^lib\/queue[\w-]*(\/[\w-]+)?\.ts$/,
   ioredis: /^lib\/redis\.ts$/,
   knex: /^lib\/database\.ts$/,
-  pg: /^lib\/database\.ts$/,
+  pg: /^lib\/pool\.ts$/,
   xstate:
     /^(lib\/machine[\w-]*|lib\/effect|models\/steps|models\/life|models\/repeater|models\/climber|models\/alarm-machine)\.ts$/,
   '@electric-sql/pglite': /^lib\/embedded\.ts$/,
