@@ -111,17 +111,23 @@ async function oneByOne<Q, A>(asked: readonly Q[], ask: (one: Q) => Promise<A[]>
   return answers
 }
 
+/**
+ * Nobody waits until the disk has it: a claim that a crash of the server takes away takes nothing with it, for whatever
+ * is committed under it lies behind it in the log. So that nobody is given the number of a lost one, a fence is the
+ * server's time in microseconds, or one more than the last; see docs/decisions/0023-claims-need-no-flush.md.
+ */
 const RAISE = prepared(`
   WITH wanted AS (
-    SELECT resource_id, v.claimant, owner AS before, claimed_at AS since FROM leases JOIN unnest($1::uuid[], $2::text[]) AS v(id, claimant) ON v.id = resource_id
+    SELECT resource_id, v.claimant, fence AS last, owner AS before, claimed_at AS since FROM leases JOIN unnest($1::uuid[], $2::text[]) AS v(id, claimant) ON v.id = resource_id
     ORDER BY resource_id FOR NO KEY UPDATE OF leases)
-  UPDATE leases SET fence = fence + 1, owner = wanted.claimant, claimed_at = to_timestamp($3 / 1000.0)
-  FROM wanted WHERE leases.resource_id = wanted.resource_id RETURNING leases.resource_id, fence, since, ${USAGE},
+  UPDATE leases SET fence = greatest(last + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint), owner = wanted.claimant, claimed_at = to_timestamp($3 / 1000.0)
+  FROM wanted WHERE leases.resource_id = wanted.resource_id RETURNING leases.resource_id, fence, last, since, ${USAGE},
+    set_config('synchronous_commit', 'off', true),
     CASE WHEN before <> claimant THEN ${diedBefore('before', '$3')} END AS died`)
 
-const deathOf = ({ resource_id: resourceId, fence, since, died }: any): Death => ({
+const deathOf = ({ resource_id: resourceId, last, since, died }: any): Death => ({
   resourceId,
-  fence: fence - 1,
+  fence: last,
   since,
   who: died,
 })

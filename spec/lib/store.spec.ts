@@ -7,7 +7,7 @@ import { holdsExam } from '../exams/holds.ts'
 import { mailExam } from '../exams/mail.ts'
 import { Pen } from '../exams/pen.ts'
 import { storeExam } from '../exams/store.ts'
-import { databaseUrl, settings } from '../support/services.ts'
+import { databaseUrl, type Setting, settings } from '../support/services.ts'
 import { assert, suite } from '../support/suite.ts'
 import { FakeTime } from '../support/time.ts'
 
@@ -17,6 +17,48 @@ for (const setting of settings().filter((setting) => setting !== 'full')) {
   mailExam(setting, () => cellar(setting))
   endsExam(setting, () => cellar(setting))
   holdsExam(setting, () => cellar(setting))
+  claimed(setting)
+}
+
+/** The number of a claim is never given twice, whatever became of the row that said so. */
+function claimed(setting: Setting): void {
+  const test = suite(`claims, ${setting}`)
+  let home: Cellar
+  let pen: Pen
+  test.before(async () => {
+    home = await cellar(setting)
+    pen = new Pen(await home.open(), new FakeTime())
+  })
+  test.after(() => home.close())
+
+  test('each raises the fence, within what a number can hold', async () => {
+    const { resourceId } = await pen.task()
+    let last = 0
+    for (let nth = 0; nth < 20; nth++) {
+      const { fence } = (await pen.store.claim(resourceId, 'us'))!
+      assert.ok(fence > last && Number.isSafeInteger(fence), `${fence} after ${last}`)
+      last = fence
+    }
+    // Whatever the clock of the server says.
+    const ahead = last + 1e12
+    await pen.rows('UPDATE leases SET fence = $2 WHERE resource_id = $1', [resourceId, ahead])
+    assert.is((await pen.store.claim(resourceId, 'us'))!.fence, ahead + 1)
+  })
+
+  test('one that a crash took away has a number of its own', async () => {
+    const { resourceId, taskId } = await pen.task()
+    const before = await pen.one('SELECT fence FROM leases WHERE resource_id = $1', [resourceId])
+    const { fence } = (await pen.store.claim(resourceId, 'holder'))!
+    const undone = [resourceId, before.fence]
+    await pen.rows('UPDATE leases SET fence = $2 WHERE resource_id = $1', undone)
+    const unit = pen.step({ resourceId, taskId, expected: 0 })
+    const late = { ...unit, fence: { resourceId, fence } }
+    assert.is((await pen.commit(late))[0]?.kind, 'fenced')
+    await pen.store.claim(resourceId, 'heir')
+    assert.is((await pen.commit(late))[0]?.kind, 'fenced')
+  })
+
+  test.run()
 }
 
 if (settings().includes('postgres')) {
