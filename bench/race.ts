@@ -53,9 +53,24 @@ export function race(system: System, track: Track, size: Size, order: Race): Pro
 
 /** All instances, in a process that has walked with others before, on other ground. */
 async function walk(system: System, track: Track, size: Size): Promise<Figures> {
+  const walker = await warmed(system, track, size)
+  try {
+    return await visit(system, track, size, async (place) => {
+      await errand(place, { does: 'prepare' })
+      await walker.ask({ does: 'enter', ground: place.ground })
+      await walker.ask({ does: 'stand' })
+      return measured(walker, place, size, WORK)
+    })
+  } finally {
+    await walker.stop()
+  }
+}
+
+/** A process that has walked with other instances, on ground that is gone, and waits for where to go. */
+export async function warmed(system: System, track: Track, size: Size): Promise<Contestant> {
   const begun: Contestant[] = []
   /** In a first process, and in that one again. */
-  const walked = (instances: number, isMeasured: boolean) =>
+  const walked = (instances: number) =>
     visit(system, track, { ...size, instances }, async (place) => {
       await errand(place, { does: 'prepare' })
       const [before] = begun
@@ -64,21 +79,21 @@ async function walk(system: System, track: Track, size: Size): Promise<Figures> 
       if (before) await walker.ask({ does: 'enter', ground: place.ground })
       else begun.push(walker)
       await walker.ask({ does: 'stand' })
-      if (isMeasured) return measured(walker, place, { ...size, instances }, WORK)
       const startedAt = performance.now()
       await walker.ask(WORK)
       const elapsedMs = performance.now() - startedAt
       await walker.ask({ does: 'leave' })
-      return { elapsedMs }
+      return { walker, elapsedMs }
     })
   try {
     const { instances, ms, gain, mostInstances } = WARM_WALK
-    const { elapsedMs } = await walked(instances, false)
-    const more = Math.round((gain * instances * (ms - elapsedMs!)) / elapsedMs!)
-    if (more > 0) await walked(Math.min(more, mostInstances), false)
-    return await walked(size.instances, true)
-  } finally {
+    const { walker, elapsedMs } = await walked(instances)
+    const more = Math.round((gain * instances * (ms - elapsedMs)) / elapsedMs)
+    if (more > 0) await walked(Math.min(more, mostInstances))
+    return walker
+  } catch (thrown) {
     for (const one of begun) await one.stop()
+    throw thrown
   }
 }
 
