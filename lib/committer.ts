@@ -8,6 +8,7 @@ import { CommitUnknown } from './answer.ts'
 import type { Coalescer } from './coalescer.ts'
 import type { Database, Runner } from './database.ts'
 import { asError } from './errors.ts'
+import type { Escort, Escorts } from './escort.ts'
 import type { Events } from './events.ts'
 import { express, isPlain } from './express.ts'
 import { tell, write } from './notary.ts'
@@ -26,6 +27,8 @@ export interface CommitterParts {
   readonly toldMs: number
   /** What decides about alarms. */
   readonly alarms: AlarmLogic
+  /** Those who come for runs that are being started. */
+  readonly escorts?: Pick<Escorts, 'of'>
 }
 
 /** Do they all start runs, or all create resources, and no more? */
@@ -41,13 +44,13 @@ function isOneStatement(units: readonly Unit[]): boolean {
 }
 
 /** A statement that is a transaction by itself needs none around it. */
-function alone(database: Database): Runner {
+function alone(database: Database, escort: Escort | undefined): Runner {
   let isAsked = false
   return {
     async query(text, params = []) {
       if (isAsked) throw new Error('a second statement would be a second transaction')
       isAsked = true
-      return { rowCount: null, ...(await database.once(text, params)) }
+      return { rowCount: null, ...(await database.once(text, params, escort)) }
     },
   }
 }
@@ -100,7 +103,7 @@ export class Committer {
       try {
         const moment = this.#moment
         const written = isOneStatement(units)
-          ? await write(alone(database), units, moment)
+          ? await write(alone(database, this.#escortOf(units)), units, moment)
           : await database.transaction((runner) => write(runner, units, moment))
         // The first try may have been committed while the second waited for its locks.
         const known = isLost ? await readBack(database, units) : null
@@ -116,6 +119,12 @@ export class Committer {
         events.emit('store.retried', { error: asError(thrown) })
       }
     }
+  }
+
+  /** A start that travels alone has somebody behind it; with others, all claim together afterwards. */
+  #escortOf(units: readonly Unit[]): Escort | undefined {
+    const [run] = units[0]?.starts ?? []
+    return units.length === 1 && run ? this.#parts.escorts?.of(run) : undefined
   }
 
   get #moment() {

@@ -4,8 +4,9 @@
 import knexFactory, { type Knex } from 'knex'
 import { CommitUnknown, isServerSaid, isUnreachable, reasonOf } from './answer.ts'
 import { asError, fault } from './errors.ts'
+import type { Escort } from './escort.ts'
 import { within } from './foreign.ts'
-import { type Address, type Pool, poolOf, settingsOf, TICKING } from './pool.ts'
+import { type Address, type Connection, type Pool, poolOf, settingsOf, TICKING } from './pool.ts'
 import { asked } from './prepared.ts'
 import type { Runner, Sequence, Statement } from './runner.ts'
 import type { Time } from './time.ts'
@@ -102,21 +103,45 @@ export class Database implements Sequence {
 
   /**
    * One statement that is a transaction by itself.
+   * @param escort told when something can be sent behind it
    * @throws CommitUnknown when the connection broke after it was sent
    */
-  async once(text: string, params: readonly unknown[]): Promise<{ rows: any[] }> {
+  async once(
+    text: string,
+    params: readonly unknown[],
+    escort?: Pick<Escort, 'sent' | 'answered' | 'broke'>,
+  ): Promise<{ rows: any[] }> {
     const client = await this.#pool.connect().catch((thrown) => {
       throw this.#explain(thrown)
     })
     let broken: Error | undefined
+    /** What was sent behind it. */
+    let others: Promise<unknown> | null = null
+    const isOpen = { is: true }
     try {
-      return await client.query(asked(text, params))
+      const answer = client.query(asked(text, params))
+      escort?.sent({
+        query: (more, filled) => this.query(more, filled),
+        inTurn: (statements) => {
+          if (!isOpen.is) return this.inTurn(statements)
+          const answers = this.#inTurn(client, statements)
+          others = answers.catch((thrown) => {
+            broken ??= asError(thrown)
+          })
+          return answers
+        },
+      })
+      return await answer
     } catch (thrown) {
+      escort?.broke()
       if (isServerSaid(thrown)) throw thrown
       broken = asError(thrown)
       throw new CommitUnknown(broken.message, { cause: thrown })
     } finally {
-      client.release(broken)
+      isOpen.is = false
+      escort?.answered()
+      if (others === null) client.release(broken)
+      else void (others as Promise<unknown>).then(() => client.release(broken))
     }
   }
 
@@ -130,18 +155,24 @@ export class Database implements Sequence {
     })
     let failed: Error | undefined
     try {
-      // All have answered before the connection is anybody else's.
-      const answers = await Promise.allSettled(
-        statements.map(([text, params]) => client.query(asked(text, params))),
-      )
-      return answers.map((answer) => {
-        if (answer.status === 'fulfilled') return answer.value
-        failed = asError(answer.reason)
-        throw this.#explain(failed)
-      })
+      return await this.#inTurn(client, statements)
+    } catch (thrown) {
+      failed = asError(thrown)
+      throw thrown
     } finally {
       client.release(failed)
     }
+  }
+
+  /** All have answered before the connection is anybody else's. */
+  async #inTurn(client: Connection, statements: readonly Statement[]) {
+    const answers = await Promise.allSettled(
+      statements.map(([text, params]) => client.query(asked(text, params))),
+    )
+    return answers.map((answer) => {
+      if (answer.status === 'fulfilled') return answer.value
+      throw this.#explain(answer.reason)
+    })
   }
 
   /** A pool of its own for a library that keeps tables in `schema`. Closed with the database. */

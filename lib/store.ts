@@ -1,16 +1,14 @@
 // The store: the only thing a tick writes through. A list of units in, an outcome for each.
 // Promise: every unit commits whole or not at all, compare-and-set on its task's step and on its
 // resource's fence; a conflict costs only the unit concerned; an unknown COMMIT is read back, not guessed.
-
 import type { AlarmLogic } from './alarm.ts'
 import { type Claim, type Claimant, claim, finished, look } from './claim.ts'
 import type { Coalescer } from './coalescer.ts'
 import { Committer } from './committer.ts'
 import type { Berth, Due, Found } from './contract.ts'
-import type { Database } from './database.ts'
 import { dueNow } from './dues.ts'
+import { Escorts } from './escort.ts'
 import { Porter, type PorterParts } from './porter.ts'
-import type { Time } from './time.ts'
 import { coalesced } from './trips.ts'
 import type { Outcome, Unit } from './unit.ts'
 
@@ -21,22 +19,20 @@ export interface StoreParts extends PorterParts {
 
 export class Store implements Due {
   readonly porter: Porter
-  readonly #database: Database
-  readonly #time: Time
-  /** What decides about alarms. */
   readonly alarms: AlarmLogic
+  readonly escorts = new Escorts()
+  readonly #parts: StoreParts
   readonly #committer: Committer
   readonly #claims: Coalescer<Claimant, Claim | null>
   readonly #looks: Coalescer<{ resourceId: string; fence: number }, Claim | null>
   readonly #dues: Coalescer<string, boolean>
 
   constructor(parts: StoreParts) {
-    this.#database = parts.database
-    this.#time = parts.time
+    this.#parts = parts
     this.porter = new Porter(parts)
     this.alarms = parts.alarms
     const { database, time } = parts
-    this.#committer = new Committer(parts)
+    this.#committer = new Committer({ ...parts, escorts: this.escorts })
     this.#claims = coalesced((asked) => claim(database, asked, time.now()))
     this.#looks = coalesced((asked) => look(database, asked, time.now()))
     this.#dues = coalesced((ids) => dueNow(database, ids, time.now()))
@@ -48,8 +44,12 @@ export class Store implements Due {
   }
 
   /** Raises the fence of a resource and reads what is due in it; null if there is none. A judge can tell who died. */
-  claim(resourceId: string, owner: string, isJudge = true): Promise<Claim | null> {
-    return this.#claims.ask({ resourceId, owner, isJudge })
+  async claim(resourceId: string, owner: string, isJudge = true): Promise<Claim | null> {
+    const asked = { resourceId, owner, isJudge }
+    const behind = await this.escorts.at(resourceId)?.take()
+    return behind
+      ? (await claim(behind, [asked], this.#parts.time.now()))[0]!
+      : this.#claims.ask(asked)
   }
 
   /** Reads again under a fence already held. */
@@ -59,7 +59,7 @@ export class Store implements Due {
 
   /** Which of these runs have ended? */
   finished(taskIds: readonly string[]): Promise<string[]> {
-    return finished(this.#database, taskIds)
+    return finished(this.#parts.database, taskIds)
   }
 
   /** Is anything of this resource due now? */

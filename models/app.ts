@@ -123,6 +123,7 @@ export class App {
       lookout: this.#lookout,
       joiner: new Joiner({ database, time: parts.time, alarms }),
       opener: new Opener({ ...parts, sealer: this.#sealer, nearMs: config.beatMs }),
+      escort: (run: Parameters<Staff['escort']>[0]) => this.#staff.escort(run),
     }
     this.#desk = new Desk({ ...parts, store, knex, requests, push, ...rest })
     const { registry } = parts

@@ -1,16 +1,17 @@
 // The desk: verbs carried out at once, each a commit of its own, then a ticket.
 // Promise: the answer tells what was committed; a refused change changed nothing; a lost ticket delays only.
 import { fault } from '../lib/errors.ts'
+import type { Escort } from '../lib/escort.ts'
 import type { Events } from '../lib/events.ts'
 import type { Porter } from '../lib/porter.ts'
 import type { Store } from '../lib/store.ts'
-import type { FieldChange, NewResource, Unit } from '../lib/unit.ts'
+import type { FieldChange, NewResource, NewRun, Unit } from '../lib/unit.ts'
 import type { AvailabilityStatus } from './availability.ts'
 import type { Joiner } from './joiner.ts'
 import { type Kind, LIFE } from './kind.ts'
 import { DELETING } from './life.ts'
 import type { Seen } from './onlooker.ts'
-import type { Opener } from './opener.ts'
+import type { Opened, Opener } from './opener.ts'
 import type { OwnerTable } from './owner.ts'
 import { Pauser } from './pauser.ts'
 import { withNews, withReflexes } from './reflexes.ts'
@@ -45,6 +46,8 @@ export interface DeskParts extends RunDeskParts {
   readonly joiner: Joiner
   /** Takes first steps; without it workers take them all. */
   readonly opener?: Opener
+  /** Who comes for a run while it is started; without it somebody is told afterwards. */
+  readonly escort?: (run: NewRun) => Escort | null
   /** Made with every start. */
   readonly anchor?: NewResource
 }
@@ -56,17 +59,19 @@ export class Desk extends RunDesk<DeskParts> implements Verbs {
   /** @throws TASK_UNKNOWN, RESOURCE_UNKNOWN, RESOURCE_STOPPED, VALUE_NOT_STORABLE */
   async start(target: Target, args: unknown, options: StartOptions): Promise<Started> {
     const { trx, ...because } = options
-    const { requests, joiner, anchor, opener } = this.parts
+    const { requests, joiner, anchor, opener, escort } = this.parts
     const run = newRun(requests, target, args, because)
     const creates = anchor ? [anchor] : []
     if (trx) return joiner.start(trx, target, run, creates)
     const opened = opener?.open(target.kind, run)
     const starts = [opened?.run ?? run]
     const unit = this.watched(target.kind, target.resourceId, { creates, starts })
-    const outcome = await this.written(unit, target.resourceId)
+    const isDue = isNow(opened, requests.time.now())
+    const escorted = isDue ? escort?.(run) : null
+    const outcome = await this.written(unit, target.resourceId).finally(() => escorted?.end())
     // Before anybody can be told of the step that follows.
     if (outcome.begun.length > 0) opened?.tell()
-    await this.ring(unit, outcome, target.resourceId)
+    if (!escorted?.hasSeen) await this.ring(unit, outcome, target.resourceId)
     if (outcome.started.length > 0) return { taskId: run.id, isNew: true }
     const live = await this.status(target)
     if (live && live.finishedAt === null && live.status !== 'stopping')
@@ -210,6 +215,12 @@ export class Desk extends RunDesk<DeskParts> implements Verbs {
   #notRunning({ kind, resourceId: id, task }: Target): Error {
     return fault('TASK_NOT_RUNNING', { kind: kind.name, id, task })
   }
+}
+
+/** Does the run want a worker as soon as it is there? */
+const isNow = (opened: Opened | null | undefined, now: number): boolean => {
+  const at = opened ? opened.run.first?.at : now
+  return at !== null && at !== undefined && at <= now
 }
 
 const hasChildren = ({ name: kind }: Kind, id: string, count: number | string) =>

@@ -5,6 +5,7 @@ import { Clock } from '../lib/clock.ts'
 import type { Sealer } from '../lib/codec.ts'
 import type { Ticket } from '../lib/contract.ts'
 import { asError } from '../lib/errors.ts'
+import type { Escort } from '../lib/escort.ts'
 import type { Events } from '../lib/events.ts'
 import type { Porter } from '../lib/porter.ts'
 import { Quay } from '../lib/routes.ts'
@@ -12,6 +13,7 @@ import { Soon } from '../lib/soon.ts'
 import type { Store } from '../lib/store.ts'
 import type { Time } from '../lib/time.ts'
 import { MOST_WAITING } from '../lib/turnstile.ts'
+import type { NewRun } from '../lib/unit.ts'
 import { within } from '../lib/within.ts'
 import type { Breakers } from './breakers.ts'
 import type { Library } from './library.ts'
@@ -86,6 +88,14 @@ export class Staff {
   spare(tickets: readonly Ticket[]): readonly Ticket[] {
     const shift = this.#shift
     return shift ? tickets.filter((ticket) => !shift.offer(ticket)) : tickets
+  }
+
+  /** A hand that is free comes for a run while it is started, and claims it behind its start. */
+  escort(run: Pick<NewRun, 'id' | 'resourceId' | 'queue'>): Escort | null {
+    if (!this.#shift) return null
+    const { resourceId, queue } = run
+    const ticket = { resourceId, ...(queue !== undefined && { queue }) }
+    return this.#parts.store.escorts.add(run, () => this.#shift?.offer(ticket))
   }
 
   startClock(): void {

@@ -1,13 +1,28 @@
 // A ticket of a process with a hand free is worked there at once; all others go by the queue, and nobody is lost.
 import { Resource, steps } from '../../bin/index.ts'
 import type { Ticket } from '../../lib/contract.ts'
-import { type House, openHouse } from '../support/house.ts'
+import { bareDatabase, type House, openHouse } from '../support/house.ts'
 import { settings } from '../support/services.ts'
 import { gate } from '../support/stage.ts'
 import { assert, suite } from '../support/suite.ts'
 import { until } from '../support/wait.ts'
 
 const PLACES = 2
+
+/** How often was a lock asked for since? */
+function locksAsked(house: House): () => number {
+  const { lock } = house.app.rooms
+  const acquire = lock.acquire.bind(lock)
+  let count = 0
+  Object.assign(lock, {
+    acquire: async (...asked: Parameters<typeof acquire>) => {
+      const token = await acquire(...asked)
+      count += 1
+      return token
+    },
+  })
+  return () => count
+}
 
 for (const setting of settings()) {
   const test = suite(`tickets offered to the own process, ${setting}`)
@@ -65,6 +80,29 @@ for (const setting of settings()) {
     await ended([one], 'quick')
     assert.equal(pushed, [])
   })
+
+  // The embedded database has one connection: nobody could hold up a start there.
+  if (setting !== 'embedded')
+    test('a free hand comes while the start is under way, and claims once that is there', async () => {
+      await house.app.startWorker()
+      const [one] = await made(1)
+      const ticks: number[] = []
+      house.app.events.on('tick.done', ({ steps }) => ticks.push(steps))
+      const { database, dismiss } = await bareDatabase(setting, house.schema)
+      const locked = locksAsked(house)
+      let started: Promise<unknown> | undefined
+      await database.transaction(async (runner) => {
+        await runner.query('SELECT 1 FROM resources WHERE id = $1 FOR UPDATE', [one.id])
+        started = one.quick.start()
+        await until(locked, { what: 'somebody came' })
+        assert.equal(ticks, [])
+      })
+      await started
+      await dismiss()
+      await ended([one], 'quick')
+      await house.app.stopWorker()
+      assert.equal([ticks.length, locked(), pushed], [1, 1, []], 'and nobody was told again')
+    })
 
   test('whoever finds no hand free goes by the queue, and is worked in turn', async () => {
     await house.app.startWorker()
