@@ -127,12 +127,16 @@ export class Scene {
       .count
   }
 
-  /** When so many more steps are committed: in the middle of things. */
+  /** When so many more steps are committed: in the middle of things, or there are none left. */
   async stepsMore(more: number, deadlineMs = 30_000): Promise<void> {
     const answered = { what: 'the database answered', deadlineMs }
     const { before } = await until(async () => ({ before: await this.steps() }), answered)
-    const what = `${more} more steps were committed`
-    await until(async () => (await this.steps()) >= before + more, { what, deadlineMs })
+    const what = `${more} more steps were committed, or all were`
+    const isEnough = async () => (await this.steps()) >= before + more
+    await until(async () => (await isEnough()) || (await this.underWay()) === 0, {
+      what,
+      deadlineMs,
+    })
   }
 
   /** Starts processes side by side, in the order of their roles. */
