@@ -46,7 +46,7 @@ export async function escapement(
 ): Promise<Ended> {
   const { env, input = '', folder, program = PROGRAM, hear } = around
   const { PATH, TMPDIR, HOME } = process.env
-  const child = spawn(process.execPath, [BRIEF, program, ...words], {
+  const child = spawn(process.execPath, [...BRIEF, program, ...words], {
     cwd: folder,
     env: { PATH, TMPDIR, HOME, ...env },
     stdio: 'pipe',

@@ -41,11 +41,11 @@ const headOf = (text: string): string => text.split('\n', 5).join('\n')
 export async function runFile(file: string, signal: AbortSignal): Promise<Outcome> {
   const startedAt = performance.now()
   const text = readFileSync(file, 'utf8')
-  const compiled = ['--enable-source-maps', BRIEF, await asCompiled(file)]
+  const compiled = ['--enable-source-maps', ...BRIEF, await asCompiled(file)]
   // A group of its own, so that grandchildren can be found and ended too.
   const child = spawn(
     process.execPath,
-    isRunAsIs(text) ? [BRIEF, '--import', 'tsx', file] : compiled,
+    isRunAsIs(text) ? [...BRIEF, '--import', 'tsx', file] : compiled,
     {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
