@@ -4,7 +4,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { asCompiled } from './compiled.ts'
+import { asCompiled, BRIEF } from './compiled.ts'
 import { until } from './wait.ts'
 
 /** One line of a child's log: an event of the house, its name as the message. */
@@ -98,7 +98,7 @@ export class Processes {
   /** Starts a child and waits until it is at work. */
   async start(role: 'clock' | 'worker' | 'solo'): Promise<StaffProcess> {
     const { PATH, TZ, TMPDIR, HOME } = process.env
-    const child = spawn(process.execPath, [await asCompiled(`bin/${role}.js`)], {
+    const child = spawn(process.execPath, [...BRIEF, await asCompiled(`bin/${role}.js`)], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH, TZ, TMPDIR, HOME, ...this.#environment },
     })
