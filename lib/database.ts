@@ -117,13 +117,13 @@ export class Database implements Sequence {
     let broken: Error | undefined
     /** What was sent behind it. */
     let others: Promise<unknown> | null = null
-    const isOpen = { is: true }
+    let isOpen = true
     try {
       const answer = client.query(asked(text, params))
       escort?.sent({
         query: (more, filled) => this.query(more, filled),
         inTurn: (statements) => {
-          if (!isOpen.is) return this.inTurn(statements)
+          if (!isOpen) return this.inTurn(statements)
           const answers = this.#inTurn(client, statements)
           others = answers.catch((thrown) => {
             broken ??= asError(thrown)
@@ -138,7 +138,7 @@ export class Database implements Sequence {
       broken = asError(thrown)
       throw new CommitUnknown(broken.message, { cause: thrown })
     } finally {
-      isOpen.is = false
+      isOpen = false
       escort?.answered()
       if (others === null) client.release(broken)
       else void (others as Promise<unknown>).then(() => client.release(broken))

@@ -92,7 +92,7 @@ async function storm(): Promise<Outcome[]> {
     for (let round = 0; scene.vessels < resources && time.monotonic() < endAt; round++) {
       const short = UNDER_WAY - Math.ceil((await scene.underWay()) / 2)
       await scene.launch(Math.min(resources - scene.vessels, Math.max(1, short)))
-      await scene.stepsMore(STEPS_BETWEEN, RECOVERY_MS)
+      await scene.stepsMore(STEPS_BETWEEN, RECOVERY_MS, true)
       outcomes.push(await suffer(stage, drawn(round)))
       passed += 1
     }

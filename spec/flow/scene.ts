@@ -127,16 +127,17 @@ export class Scene {
       .count
   }
 
-  /** When so many more steps are committed: in the middle of things, or there are none left. */
-  async stepsMore(more: number, deadlineMs = 30_000): Promise<void> {
+  /**
+   * When so many more steps are committed: in the middle of things.
+   * @param isEndEnough also when no task is under way any more, however few there were
+   */
+  async stepsMore(more: number, deadlineMs = 30_000, isEndEnough = false): Promise<void> {
     const answered = { what: 'the database answered', deadlineMs }
     const { before } = await until(async () => ({ before: await this.steps() }), answered)
-    const what = `${more} more steps were committed, or all were`
-    const isEnough = async () => (await this.steps()) >= before + more
-    await until(async () => (await isEnough()) || (await this.underWay()) === 0, {
-      what,
-      deadlineMs,
-    })
+    const what = `${more} more steps were committed`
+    const hasEnded = async () => isEndEnough && (await this.underWay()) === 0
+    const isEnough = async () => (await this.steps()) >= before + more || (await hasEnded())
+    await until(isEnough, { what, deadlineMs })
   }
 
   /** Starts processes side by side, in the order of their roles. */
