@@ -165,6 +165,20 @@ const GLANCE = `
 
 const NEXT = 'SELECT min(look_at) AS at FROM dues WHERE look_at > to_timestamp($1 / 1000.0)'
 
+/**
+ * What was made due and found no room in the queue is looked at with the next beat, not when its ticket, which it never
+ * had, would be overdue. What somebody has under his hands is passed by: he looks at it himself.
+ */
+export async function hasten(runner: Runner, ids: readonly string[], nowMs: number): Promise<void> {
+  await runner.query(HASTEN, [[...new Set(ids)], nowMs])
+}
+
+const HASTEN = `
+  UPDATE dues SET look_at = dues.due_at FROM (
+    SELECT task_id FROM dues WHERE resource_id = ANY($1) AND due_at <= to_timestamp($2 / 1000.0)
+      AND look_at > to_timestamp($2 / 1000.0) FOR UPDATE SKIP LOCKED) d
+  WHERE dues.task_id = d.task_id`
+
 /** Which of these resources have something due now? */
 export async function dueNow(
   runner: Runner,

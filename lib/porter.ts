@@ -4,7 +4,7 @@ import { letGo, probe } from './bolts.ts'
 import type { Berth, Found } from './contract.ts'
 import type { Database } from './database.ts'
 import { Dealer } from './dealer.ts'
-import { takeDue } from './dues.ts'
+import { hasten, takeDue } from './dues.ts'
 import type { Events } from './events.ts'
 import type { Probe } from './hold.ts'
 import type { Routing } from './routes.ts'
@@ -35,6 +35,11 @@ export class Porter {
   readonly #charges = coalesced((asked: readonly { resourceId: string; usage: Usage }[]) =>
     charge(this.#parts.database, asked),
   )
+  readonly #ticketless = coalesced(async (asked: readonly (readonly string[])[]) => {
+    const { database, time } = this.#parts
+    await hasten(database, asked.flat(), time.now())
+    return asked
+  })
   /** The last line that was attended to, while there are more than one look goes through. */
   #line = ''
 
@@ -67,6 +72,11 @@ export class Porter {
       nextAt: moments.length > 0 ? Math.min(...moments) : null,
       lateMs: Math.max(0, ...lateness.map(({ lateMs }) => lateMs)),
     }
+  }
+
+  /** Resources with something due that found no room in their queue: the clock looks at them with its next beat. */
+  async hasten(resourceIds: readonly string[]): Promise<void> {
+    await this.#ticketless.ask(resourceIds)
   }
 
   /** Lets one through a breaker on trial, waited for as long as `trustMs`. */

@@ -17,6 +17,7 @@ export interface Routing {
 }
 
 interface Door {
+  /** A door with a turnstile says which did not pass. */
   push(tickets: readonly Ticket[]): Promise<unknown>
 }
 
@@ -30,12 +31,12 @@ export class Routes<D extends Door> {
     this.doors = doors
   }
 
-  /** @throws what the first queue says that failed; the others were pushed to all the same */
-  async push(tickets: readonly Ticket[]): Promise<void> {
-    if (this.doors.size === 1) {
-      await this.#door(this.byDefault).push(tickets)
-      return
-    }
+  /**
+   * @returns those that found no room
+   * @throws what the first queue says that failed; the others were pushed to all the same
+   */
+  async push(tickets: readonly Ticket[]): Promise<readonly Ticket[]> {
+    if (this.doors.size === 1) return ticketsIn(await this.#door(this.byDefault).push(tickets))
     const sorted = new Map<D, Ticket[]>()
     for (const ticket of tickets) {
       const door = this.#door(ticket.queue ?? this.byDefault)
@@ -43,13 +44,16 @@ export class Routes<D extends Door> {
       if (others) others.push(ticket)
       else sorted.set(door, [ticket])
     }
-    await Promise.all([...sorted].map(([door, some]) => door.push(some)))
+    const left = await Promise.all([...sorted].map(([door, some]) => door.push(some)))
+    return left.flatMap(ticketsIn)
   }
 
   #door(queue: string): D {
     return (this.doors.get(queue) ?? this.doors.get(this.byDefault)) as D
   }
 }
+
+const ticketsIn = (answer: unknown): readonly Ticket[] => (Array.isArray(answer) ? answer : [])
 
 /** The queues of a house as a clock sees them. */
 export class Quay extends Routes<Pick<Queue, 'push' | 'depth'>> {

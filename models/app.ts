@@ -113,7 +113,8 @@ export class App {
     const { toldMs, queue } = config
     const weightOf = weightsOf(options.shares, parts.registry)
     this.store = new Store({ ...parts, database, toldMs, alarms, queue, weightOf })
-    const dispatch = new Dispatch({ ...parts, queues: rooms.queues, byDefault: queue })
+    const hasten = (ids: readonly string[]) => this.store.porter.hasten(ids)
+    const dispatch = new Dispatch({ ...parts, queues: rooms.queues, byDefault: queue, hasten })
     const push = (tickets: readonly Ticket[]) => dispatch.push(this.#staff.spare(tickets))
     this.#requests = requests
     const { knex } = database

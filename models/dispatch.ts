@@ -1,5 +1,6 @@
 // The dispatch: tickets of verbs and ticks, each to its queue, as long as there is room there.
-// Promise: never rejects, for the clock covers what is lost; a full queue holds up no other.
+// Promise: never rejects, for the clock covers what is lost; a full queue holds up no other; what finds no room in one
+// is the clock's to bring, at its next beat.
 import type { Queue, Ticket } from '../lib/contract.ts'
 import { asError } from '../lib/errors.ts'
 import type { Events } from '../lib/events.ts'
@@ -12,23 +13,30 @@ export interface DispatchParts {
   readonly byDefault: string
   readonly time: Time
   readonly events: Events
+  /** What has something due and no ticket is to be looked at soon. */
+  hasten(resourceIds: readonly string[]): Promise<void>
 }
 
 export class Dispatch {
   readonly #routes: Routes<Turnstile>
-  readonly #events: Events
+  readonly #parts: Pick<DispatchParts, 'events' | 'hasten'>
 
-  constructor({ queues, byDefault, time, events }: DispatchParts) {
+  constructor(parts: DispatchParts) {
+    const { queues, byDefault, time } = parts
     const gates = [...queues].map(
       ([name, queue]) => [name, new Turnstile({ queue, time })] as const,
     )
     this.#routes = new Routes(byDefault, new Map(gates))
-    this.#events = events
+    this.#parts = parts
   }
 
   async push(tickets: readonly Ticket[]): Promise<void> {
-    await this.#routes.push(tickets).catch((thrown) => {
-      this.#events.emit('queue.failed', { error: asError(thrown) })
-    })
+    const { events, hasten } = this.#parts
+    try {
+      const left = await this.#routes.push(tickets)
+      if (left.length > 0) await hasten(left.map(({ resourceId }) => resourceId))
+    } catch (thrown) {
+      events.emit('queue.failed', { error: asError(thrown) })
+    }
   }
 }

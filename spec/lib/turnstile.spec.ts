@@ -20,8 +20,13 @@ function gate(most: number, guests = 0) {
     },
   }
   const turnstile = new Turnstile({ queue, time, most, guests })
-  const push = (count: number) =>
-    turnstile.push(Array.from({ length: count }, (_, n) => ({ resourceId: String(n) })))
+  /** How many were left. */
+  const push = async (count: number) => {
+    const tickets = Array.from({ length: count }, (_, n) => ({ resourceId: String(n) }))
+    const left = await turnstile.push(tickets)
+    assert.equal(left, tickets.slice(count - left.length), 'the last ones')
+    return left.length
+  }
   return { time, world, push }
 }
 
