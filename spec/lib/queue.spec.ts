@@ -116,28 +116,33 @@ if (settings().includes('full')) {
     await bench.close()
   })
 
+  test.run()
+}
+
+if (hasRedis()) {
+  const test = suite('queue on a Redis of its own')
+  const options = { deadlineMs: 60_000 }
+
   test('a taker that meets the same error again and again rests in between, and recovers', async () => {
+    // A server of its own: all that is asked there is asked by this taker.
+    const server = await startPrivateRedis()
+    const place = await redisPlace(server.url)
     const bench = new Bench(place, 'wrong-type')
     const queue = bench.participant()
     const taker = new Collector()
-    await place.spy.set(keyOf(bench, 'wait'), 'not a list')
+    await place.spy.set(`{${place.prefix}}:${bench.name}:wait`, 'not a list')
     const before = await calls(place.spy)
     await queue.take(taker.work, { concurrency: 2 })
     await until(() => bench.failed.length > 1, { what: 'a second error was told' })
     const asked = (await calls(place.spy)) - before
     assert.ok(asked < 200, `${asked} commands in about a second`)
-    await place.spy.del(keyOf(bench, 'wait'))
+    await place.spy.del(`{${place.prefix}}:${bench.name}:wait`)
     await queue.push([{ resourceId: 'healthy' }])
     await taker.has(1)
     await bench.close()
+    await place.close()
+    await server.stop()
   })
-
-  test.run()
-}
-
-if (hasRedis()) {
-  const test = suite('queue on a Redis that dies')
-  const options = { deadlineMs: 60_000 }
 
   test('push fails in time, and taker and pusher recover by themselves', options, async () => {
     const server = await startPrivateRedis()
