@@ -17,7 +17,6 @@ export interface Routing {
 }
 
 interface Door {
-  /** A door with a turnstile says which did not pass. */
   push(tickets: readonly Ticket[]): Promise<unknown>
 }
 
@@ -31,12 +30,12 @@ export class Routes<D extends Door> {
     this.doors = doors
   }
 
-  /**
-   * @returns those that found no room
-   * @throws what the first queue says that failed; the others were pushed to all the same
-   */
-  async push(tickets: readonly Ticket[]): Promise<readonly Ticket[]> {
-    if (this.doors.size === 1) return ticketsIn(await this.#door(this.byDefault).push(tickets))
+  /** @throws what the first queue says that failed; the others were pushed to all the same */
+  async push(tickets: readonly Ticket[]): Promise<void> {
+    if (this.doors.size === 1) {
+      await this.#door(this.byDefault).push(tickets)
+      return
+    }
     const sorted = new Map<D, Ticket[]>()
     for (const ticket of tickets) {
       const door = this.#door(ticket.queue ?? this.byDefault)
@@ -44,16 +43,13 @@ export class Routes<D extends Door> {
       if (others) others.push(ticket)
       else sorted.set(door, [ticket])
     }
-    const left = await Promise.all([...sorted].map(([door, some]) => door.push(some)))
-    return left.flatMap(ticketsIn)
+    await Promise.all([...sorted].map(([door, some]) => door.push(some)))
   }
 
   #door(queue: string): D {
     return (this.doors.get(queue) ?? this.doors.get(this.byDefault)) as D
   }
 }
-
-const ticketsIn = (answer: unknown): readonly Ticket[] => (Array.isArray(answer) ? answer : [])
 
 /** The queues of a house as a clock sees them. */
 export class Quay extends Routes<Pick<Queue, 'push' | 'depth'>> {

@@ -1,6 +1,6 @@
 // The turnstile: how many tickets may go straight to the queue, beside what the clock brings.
 // Promise: while the queue is full a few each second pass, to its front, so that what is started beside a backlog begins
-// before that is over; all others are given back, for the clock to bring in their turn. The queue is asked how full it
+// before that is over; all others are left to the clock, which is told and brings them in their turn. The queue is asked how full it
 // is once in a while, never for each ticket. When it brims over, nothing passes.
 import type { Queue, Ticket } from './contract.ts'
 import type { Time } from './time.ts'
@@ -8,6 +8,8 @@ import type { Time } from './time.ts'
 export interface TurnstileOptions {
   readonly queue: Pick<Queue, 'push' | 'depth'>
   readonly time: Time
+  /** Told of those that found no room. */
+  readonly leave: (tickets: readonly Ticket[]) => Promise<void>
   /** The most tickets that may wait. */
   readonly most?: number
   /** So many pass in a second while it is full. */
@@ -38,8 +40,8 @@ export class Turnstile {
     this.#options = options
   }
 
-  /** Pushes those there is room for. @returns those that are left to the clock. @throws what the queue says */
-  async push(tickets: readonly Ticket[]): Promise<readonly Ticket[]> {
+  /** Pushes those there is room for. @returns how many were left to the clock. @throws what the queue says */
+  async push(tickets: readonly Ticket[]): Promise<number> {
     let left = tickets
     while (left.length > 0) {
       if (this.#room === 0 && !(await this.#ask())) break
@@ -51,7 +53,9 @@ export class Turnstile {
     const guests = left.slice(0, this.#welcome(left.length))
     if (guests.length > 0)
       await this.#options.queue.push(guests.map((ticket) => ({ ...ticket, isUrgent: true })))
-    return left.slice(guests.length)
+    const others = left.slice(guests.length)
+    if (others.length > 0) await this.#options.leave(others)
+    return others.length
   }
 
   /** How many of so many may pass although it is full. */

@@ -19,24 +19,20 @@ export interface DispatchParts {
 
 export class Dispatch {
   readonly #routes: Routes<Turnstile>
-  readonly #parts: Pick<DispatchParts, 'events' | 'hasten'>
+  readonly #events: Events
 
-  constructor(parts: DispatchParts) {
-    const { queues, byDefault, time } = parts
+  constructor({ queues, byDefault, time, events, hasten }: DispatchParts) {
+    const leave = (tickets: readonly Ticket[]) => hasten(tickets.map((one) => one.resourceId))
     const gates = [...queues].map(
-      ([name, queue]) => [name, new Turnstile({ queue, time })] as const,
+      ([name, queue]) => [name, new Turnstile({ queue, time, leave })] as const,
     )
     this.#routes = new Routes(byDefault, new Map(gates))
-    this.#parts = parts
+    this.#events = events
   }
 
   async push(tickets: readonly Ticket[]): Promise<void> {
-    const { events, hasten } = this.#parts
-    try {
-      const left = await this.#routes.push(tickets)
-      if (left.length > 0) await hasten(left.map(({ resourceId }) => resourceId))
-    } catch (thrown) {
-      events.emit('queue.failed', { error: asError(thrown) })
-    }
+    await this.#routes.push(tickets).catch((thrown) => {
+      this.#events.emit('queue.failed', { error: asError(thrown) })
+    })
   }
 }

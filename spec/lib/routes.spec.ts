@@ -38,21 +38,6 @@ test('a ticket goes to its queue; what names none, or one nobody knows, to the h
   assert.equal(one.pushed, { ticks: ['a', 'b', 'c', 'd', 'e'] })
 })
 
-test('what a door gives back is given back, whichever it came to', async () => {
-  const full = (name: string) => ({
-    push: async (tickets: readonly Ticket[]) => (name === 'slow' ? tickets : tickets.slice(2)),
-  })
-  const two = new Map(['ticks', 'slow'].map((name) => [name, full(name)]))
-  const left = await new Routes('ticks', two).push(TICKETS)
-  assert.equal(
-    left.map(({ resourceId }) => resourceId),
-    ['d', 'b', 'e'],
-  )
-  const alone = new Routes('ticks', new Map([['ticks', full('ticks')]]))
-  assert.equal(await alone.push(TICKETS), TICKETS.slice(2))
-  assert.equal(await new Routes('ticks', doors(['ticks', 'slow']).doors).push(TICKETS), [])
-})
-
 test('a queue that fails holds up no other', async () => {
   const { pushed, doors: two } = doors(['ticks', 'slow'], ['ticks'])
   let said = ''

@@ -19,13 +19,22 @@ function gate(most: number, guests = 0) {
       return world.depth
     },
   }
-  const turnstile = new Turnstile({ queue, time, most, guests })
+  const told: Ticket[] = []
+  const leave = async (tickets: readonly Ticket[]) => void told.push(...tickets)
+  const turnstile = new Turnstile({ queue, time, most, guests, leave })
+  let pushed = 0
   /** How many were left. */
   const push = async (count: number) => {
-    const tickets = Array.from({ length: count }, (_, n) => ({ resourceId: String(n) }))
+    const tickets = Array.from({ length: count }, () => ({ resourceId: String(pushed++) }))
     const left = await turnstile.push(tickets)
-    assert.equal(left, tickets.slice(count - left.length), 'the last ones')
-    return left.length
+    const last = tickets.slice(count - left)
+    assert.equal(
+      told.filter((one) => tickets.includes(one)),
+      last,
+      'the last ones, once',
+    )
+    told.splice(0, told.length, ...told.filter((one) => !tickets.includes(one)))
+    return left
   }
   return { time, world, push }
 }
@@ -81,7 +90,7 @@ test('two processes overshoot by what each was granted at most', async () => {
     },
     depth: async () => one.world.depth,
   }
-  const other = new Turnstile({ queue, time, most: 5_000, guests: 0 })
+  const other = new Turnstile({ queue, time, most: 5_000, guests: 0, leave: async () => {} })
   for (let n = 0; n < 10_000; n++) {
     await one.push(1)
     await other.push([{ resourceId: 'x' }])
