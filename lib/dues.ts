@@ -1,4 +1,4 @@
-// What is due: the two questions a clock and a worker ask of the index on time.
+// What is due: the two questions a clock and a worker ask of the index on time, and looks that are brought forward.
 // Promise: cost follows what is due; two clocks at once take different resources; nothing is marked as
 // done, only as told, and that lapses by itself; what is held is put off, and stands before nobody.
 
