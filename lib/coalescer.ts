@@ -1,9 +1,6 @@
 // The coalescer: what is asked while one trip is under way goes together in the next.
 // Promise: nothing waits while no trip is under way; each asker gets the answer to its own question; an
 // error that one question caused does not become the answer to the others.
-
-import { turn } from './time.ts'
-
 export interface CoalescerOptions<Question, Answer> {
   /** Makes one trip; answers in the order of the questions. */
   readonly trip: (questions: readonly Question[]) => Promise<readonly Answer[]>
@@ -44,14 +41,14 @@ export class Coalescer<Question, Answer> {
   }
 
   /**
-   * While nothing is under way the trip leaves at once, with what was asked in one go. Otherwise it waits for all that
-   * this turn of the event loop has to ask: the answers of one trip make the questions of the next.
+   * The answers of one trip make the questions of the next, each some promises later than the answer: the trip leaves
+   * when no promise has anything more to ask, which is when Node comes to its ticks. Waiting for the end of this turn of
+   * the event loop would be waiting for what other sockets have brought.
    */
   #board(): void {
     if (this.#isBoarding) return
     this.#isBoarding = true
-    if (this.#underWay === 0) queueMicrotask(() => this.#depart())
-    else void turn().then(() => this.#depart())
+    process.nextTick(() => this.#depart())
   }
 
   #depart(): void {

@@ -19,9 +19,7 @@ function station(options: { most?: number; trips?: number } = {}) {
 }
 
 /** Lets everything that is ready happen in this turn of the event loop, and then in the next ones. */
-const ready = async () => {
-  for (let turn = 0; turn < 10; turn++) await Promise.resolve()
-}
+const ready = () => new Promise<void>((resolve) => process.nextTick(resolve))
 const settled = async () => {
   for (let turns = 0; turns < 3; turns++) await turn()
 }
@@ -68,6 +66,27 @@ test('lets what the answers of one trip lead to travel together', async () => {
   )
   for (const { arrive } of departed) arrive()
   assert.equal(await Promise.all([...askers, ...others]), [110, 210, 310, 80, 90])
+})
+
+test('lets what one trip leads to leave together, however many promises later each is asked', async () => {
+  const { line, departed } = station({ trips: 2 })
+  const askers = [5, 7, 9].map(async (promises) => {
+    await line.ask(promises)
+    for (let more = 0; more < promises; more++) await null
+    return line.ask(promises + 1)
+  })
+  await ready()
+  departed[0]?.arrive()
+  await settled()
+  assert.equal(
+    departed.map(({ questions }) => questions),
+    [
+      [5, 7, 9],
+      [6, 8, 10],
+    ],
+  )
+  departed[1]?.arrive()
+  assert.equal(await Promise.all(askers), [60, 80, 100])
 })
 
 test('gives one question no trip of its own beside one of many', async () => {
