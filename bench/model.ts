@@ -4,6 +4,8 @@
 /** Most questions of one trip, and trips of a kind at once: lib/trips.ts, which a spec compares. */
 export const MOST_TOGETHER = 200
 export const TRIPS = 2
+/** A second trip has at least so large a part of the first: lib/coalescer.ts. */
+export const FAIR = 2
 /** Most tickets of one message: lib/envelope.ts. */
 export const BUNDLE = 16
 /** Transactions of a claim (raise the fence, look) and of the question whether more is due: lib/claim.ts, lib/dues.ts. */

@@ -1,7 +1,7 @@
 // One worker process in simulated time: a thread, so many hands, and trips in which what was asked goes together.
 // Promise: a ticket goes the way it goes in lib: fetched in messages, locked, claimed, stepped and committed until it
 // is done, released, asked about; the thread does one thing at a time, in the order in which it came.
-import { ASK_TRIPS, CLAIM_TRIPS, MOST_TOGETHER, type Parameters, TRIPS } from './model.ts'
+import { ASK_TRIPS, CLAIM_TRIPS, FAIR, MOST_TOGETHER, type Parameters, TRIPS } from './model.ts'
 import { type Agenda, Gate, type Then } from './simulation-parts.ts'
 
 export interface Ticket {
@@ -46,8 +46,7 @@ export class Process {
 
   constructor(house: Around) {
     this.#house = house
-    const turn = (then: Then) => this.#turn(then)
-    const trips = (most: number, travel: Travel) => new Trips(turn, most, travel)
+    const trips = (most: number, travel: Travel) => new Trips(house.agenda, most, travel)
     this.#locks = trips(1, (asked, home) => this.#byRedis(asked, home, (all) => this.#claim(all)))
     this.#claims = trips(TRIPS, (asked, home) =>
       this.#byPostgres(CLAIM_TRIPS, 0, asked, home, () => this.#think(asked)),
@@ -136,16 +135,6 @@ export class Process {
     })
   }
 
-  /** Behind what the thread has to do already. */
-  #turn(then: Then): void {
-    this.#house.agenda.after(0, () =>
-      this.#thread.enter((free) => {
-        free()
-        then()
-      }),
-    )
-  }
-
   #run(ms: number, then: Then): void {
     this.busyMs += ms * this.#house.parameters.slowdown
     this.#house.work(this.#thread, ms, then)
@@ -155,33 +144,39 @@ export class Process {
 type Travel = (asked: readonly Ticket[], home: Then) => void
 
 /**
- * lib/coalescer.ts in simulated time: what is asked while trips are under way goes together in the next, which waits
- * for this turn of the thread, since the answers of one trip make the questions of the next.
+ * lib/coalescer.ts in simulated time: what is asked while trips are under way goes together in the next, which leaves
+ * when all has been asked that one answer leads to; few beside many wait.
  */
 class Trips {
-  readonly #turn: (then: Then) => void
+  readonly #agenda: Agenda
   readonly #most: number
   readonly #travel: Travel
   #waiting: Ticket[] = []
   #underWay = 0
+  #travelling = 0
 
-  constructor(turn: (then: Then) => void, most: number, travel: Travel) {
-    this.#turn = turn
+  constructor(agenda: Agenda, most: number, travel: Travel) {
+    this.#agenda = agenda
     this.#most = most
     this.#travel = travel
   }
 
   ask(tickets: readonly Ticket[]): void {
     this.#waiting.push(...tickets)
-    this.#turn(() => this.#depart())
+    this.#agenda.after(0, () => this.#depart())
   }
 
   #depart(): void {
-    if (this.#waiting.length === 0 || this.#underWay >= this.#most) return
+    const waiting = this.#waiting.length
+    if (waiting === 0 || this.#underWay >= this.#most) return
+    if (waiting < MOST_TOGETHER && waiting * FAIR < this.#travelling) return
     this.#underWay += 1
-    this.#travel(this.#waiting.splice(0, MOST_TOGETHER), () => {
+    const going = this.#waiting.splice(0, MOST_TOGETHER)
+    this.#travelling += going.length
+    this.#travel(going, () => {
       this.#underWay -= 1
-      this.#turn(() => this.#depart())
+      this.#travelling -= going.length
+      this.#agenda.after(0, () => this.#depart())
     })
     this.#depart()
   }

@@ -17,6 +17,7 @@ import {
   CHUNK,
   ceilings,
   costOf,
+  FAIR,
   LOOK,
   MOST_TOGETHER,
   type Parameters,
@@ -159,6 +160,7 @@ model('knows the constants of the house', () => {
     MOST_TOGETHER,
     TRIPS,
   ])
+  assert.equal(says('lib/coalescer.ts', /FAIR = (\d+)/), [FAIR])
   assert.equal(says('lib/envelope.ts', /MOST_TICKETS = (\d+)/), [BUNDLE])
   assert.equal(says('models/staff.ts', /tickets: ([\d_]+)/), [LOOK.tickets])
   assert.equal(says('lib/clock.ts', /LEAST_WAIT_MS = (\d+)/), [LOOK.restMs])
