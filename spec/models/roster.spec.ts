@@ -1,5 +1,6 @@
 // The roster: who is at work, who fell silent, who went; and who may judge.
 import { Resource, steps } from '../../bin/index.ts'
+import type { Time } from '../../lib/time.ts'
 import { Query } from '../../models/query.ts'
 import { pulseMsOf, Roster } from '../../models/roster.ts'
 import { openHouse } from '../support/house.ts'
@@ -24,16 +25,33 @@ for (const setting of settings()) {
   }
   const enter = async (role: 'clock' | 'worker' = 'worker') => {
     const { config, database } = on.app.rooms
-    const roster = new Roster({ database, config, time: on.time, events: on.app.events }, role)
+    let sleeping = 0
+    const time: Time = {
+      now: () => on.time.now(),
+      monotonic: () => on.time.monotonic(),
+      after: (ms, call) => on.time.after(ms, call),
+      async sleep(ms, signal) {
+        sleeping += 1
+        await on.time.sleep(ms, signal)
+        sleeping -= 1
+      },
+    }
+    const roster = new Roster({ database, config, time, events: on.app.events }, role)
     await roster.enter()
+    isAtRest.set(roster, () => sleeping > 0)
     return roster
   }
+  /** Does it wait for its next pulse? */
+  const isAtRest = new Map<Roster, () => boolean>()
   const statusOf = async ({ id }: Roster) =>
     (await query().workers()).find((one) => one.id === id)?.status
   const seenAt = async (id: string) =>
     (await on.house.sql('SELECT seen_at FROM workers WHERE id = $1', [id]))[0].seen_at
   /** Time goes on by one pulse, and that has been heard. */
-  const beat = async ({ id }: Roster) => {
+  const beat = async (roster: Roster) => {
+    const { id } = roster
+    // A row can be seen before whoever wrote it has its answer: time that moved then would move without it.
+    await until(() => isAtRest.get(roster)?.(), { what: 'it waits for its next pulse' })
     const before = await seenAt(id)
     await on.time.advance(1_000)
     await until(async () => (await seenAt(id)) > before, { what: 'the pulse was heard' })
