@@ -1,11 +1,13 @@
 // The checker itself: it objects to every breach planted in a house that has none.
 import type { Runner } from '../../lib/database.ts'
 import { drive, type House, openHouse } from '../support/house.ts'
+import type { StaffProcess } from '../support/processes.ts'
 import { Sink } from '../support/sink.ts'
 import { assert, suite } from '../support/suite.ts'
 import { FakeTime } from '../support/time.ts'
 import { breachesIn, breachesMidway, type Evidence } from './invariants.ts'
 import { CANARY, launch, vesselTelling } from './processes/workload.ts'
+import { witness } from './witness.ts'
 
 const test = suite('the checker')
 const VESSELS = 3
@@ -118,6 +120,18 @@ test('objects to an effect nobody saw, to one of nobody, and to a report of noth
   const midway = await breachesMidway({ ...evidence, reported: [other] })
   assert.match(midway.join('; '), /reported otherwise/)
   await objects({ output: `so I said ${CANARY}` }, /printed/)
+})
+
+test('and the witness says what it was that did not move', async () => {
+  const { sql, schema } = evidence
+  const told = Array.from({ length: 20 }, (_, nth) => ({ msg: 'task.stepped', nth }))
+  const idler = { name: 'worker 1', isRunning: true, told } as unknown as StaffProcess
+  const lines = (await witness({ sql, schema, processes: [idler] })).split('\n')
+  assert.ok(lines.includes(`  {"open":0,"all":${2 * VESSELS}}`), lines.join('\n'))
+  assert.match(lines.at(-1)!, /"nth":19/)
+  assert.is(lines.filter((line) => line.includes('task.stepped')).length, 8)
+  const gone = () => Promise.reject(new Error('the server is gone'))
+  assert.match(await witness({ sql: gone, schema, processes: [] }), /not told: the server is gone/)
 })
 
 /** What the checker says while the tables are like this; afterwards they are as before. */

@@ -11,9 +11,10 @@ import { asCompiled } from '../support/compiled.ts'
 import { Processes, type StaffProcess } from '../support/processes.ts'
 import { databaseUrl, redisUrl } from '../support/services.ts'
 import { Sink } from '../support/sink.ts'
-import { until } from '../support/wait.ts'
+import { until, type Waiting } from '../support/wait.ts'
 import { breachesIn, breachesMidway, COMMITTED_KEYS, type Reported } from './invariants.ts'
 import { launch, type Vessel, vesselTelling } from './processes/workload.ts'
+import { witness } from './witness.ts'
 
 export interface SceneOptions {
   /** The PostgreSQL to use; that of the environment unless told. */
@@ -137,18 +138,24 @@ export class Scene {
     const what = `${more} more steps were committed`
     const hasEnded = async () => isEndEnough && (await this.underWay()) === 0
     const isEnough = async () => (await this.steps()) >= before + more || (await hasEnded())
-    await until(isEnough, { what, deadlineMs })
+    await this.#until(isEnough, { what, deadlineMs })
   }
 
-  /** Starts processes side by side, in the order of their roles. */
-  staff(...roles: ('clock' | 'worker')[]): Promise<StaffProcess[]> {
-    return Promise.all(roles.map((role) => this.processes.start(role)))
+  /**
+   * Starts processes side by side, in the order of their roles. The world takes no notice of effects before the first
+   * of them are all there: one alone would be done with everything while another one starts.
+   */
+  async staff(...roles: ('clock' | 'worker')[]): Promise<StaffProcess[]> {
+    const isFirst = this.processes.all.length === 0
+    const held = this.sink.hold(() => isFirst)
+    const started = roles.map((role) => this.processes.start(role))
+    return Promise.all(started).finally(() => held.release())
   }
 
   /** When no task is under way any more. */
   async finished(deadlineMs: number): Promise<void> {
     const what = 'all tasks had come to their end'
-    await until(async () => (await this.underWay()) === 0, { what, deadlineMs })
+    await this.#until(async () => (await this.underWay()) === 0, { what, deadlineMs })
   }
 
   /** Which effects this process began and no step has come of: what it has in hand. */
@@ -166,7 +173,7 @@ export class Scene {
       const done = new Set((await this.sql(COMMITTED_KEYS)).map(({ key }) => key))
       return keys.every((key) => done.has(key))
     }
-    await until(isDone, { what, deadlineMs })
+    await this.#until(isDone, { what, deadlineMs })
     return Math.round(time.monotonic() - startedAt)
   }
 
@@ -186,7 +193,7 @@ export class Scene {
       WHERE t.step = v.step AND t.finished_at IS NULL LIMIT 1`
     const what = `${due.length} tasks that were due had moved on`
     const hasMoved = async () => (await this.sql(behind, [JSON.stringify(due)])).length === 0
-    await until(hasMoved, { what, deadlineMs })
+    await this.#until(hasMoved, { what, deadlineMs })
     return Math.round(time.monotonic() - startedAt)
   }
 
@@ -262,6 +269,15 @@ export class Scene {
     const keys = await redis.keys(`*${this.schema}*`)
     if (keys.length > 0) await redis.del(...keys)
     await redis.quit()
+  }
+
+  /** Waits; in vain, it says what the scene looks like then. */
+  async #until(condition: () => Promise<boolean>, waiting: Waiting): Promise<void> {
+    await until(condition, waiting).catch(async (thrown: Error) => {
+      const { sql, schema, processes } = this
+      const seen = await witness({ sql, schema, processes: processes.all })
+      throw new Error(`${thrown.message}\n${seen}`, { cause: thrown })
+    })
   }
 
   /** Nobody rests inside a transaction. */
