@@ -150,7 +150,7 @@ export const SITE: Site = {
   vacuumPagesPerS: 5_000,
   stepsPerTick: 3,
   rowsPerTrip: 20,
-  connectionsPerProcess: 14,
+  connectionsPerProcess: 15,
   historyDays: 30,
 }
 

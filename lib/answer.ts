@@ -17,6 +17,11 @@ export function isServerSaid(thrown: unknown): boolean {
   )
 }
 
+/** Did the server refuse to wait any longer for a lock? Then the statement was not carried out. */
+export function isLocked(thrown: unknown): boolean {
+  return (thrown as { code?: string }).code === '55P03'
+}
+
 const UNREACHABLE =
   /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|EPIPE|EAI_AGAIN|ENOENT|57P0[123]|08...|53300|28...|3D000)$/
 

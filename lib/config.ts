@@ -122,7 +122,7 @@ const VARIABLES = {
   },
   ESCAPEMENT_POOL: {
     schema: whole(2, 500, 10),
-    purpose: 'Database connections of one process, for ticking.',
+    purpose: 'Database connections of one process, for ticking; one more is shared.',
   },
   ESCAPEMENT_LOCK_TTL_MS: {
     schema: whole(500, 600_000, 15_000),

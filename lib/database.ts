@@ -3,10 +3,11 @@
 // COMMIT whose answer was lost is told apart from one that failed.
 import knexFactory, { type Knex } from 'knex'
 import { CommitUnknown, isServerSaid, isUnreachable, reasonOf } from './answer.ts'
+import { Courier } from './courier.ts'
 import { asError, fault } from './errors.ts'
-import type { Escort } from './escort.ts'
 import { within } from './foreign.ts'
-import { type Address, type Connection, type Pool, poolOf, settingsOf, TICKING } from './pool.ts'
+import { Lane } from './lane.ts'
+import { type Address, type Pool, poolOf, SHARED, settingsOf, TICKING } from './pool.ts'
 import { asked } from './prepared.ts'
 import type { Runner, Sequence, Statement } from './runner.ts'
 import type { Time } from './time.ts'
@@ -39,11 +40,19 @@ export class Database implements Sequence {
   readonly #pool: Pool
   readonly #options: DatabaseOptions
   readonly #others: Pool[] = []
+  readonly #courier: Courier
 
   constructor(options: DatabaseOptions) {
     this.#options = options
     this.schema = options.schema
     this.#pool = poolOf(options, options.schema, options.poolSize, TICKING)
+    const shared = poolOf(options, options.schema, 1, SHARED)
+    this.#others.push(shared)
+    this.#courier = new Courier({
+      lane: new Lane({ shared, beside: this.#pool }),
+      query: (text, params) => this.query(text, params),
+      explain: (thrown) => this.#explain(thrown),
+    })
     this.knex = knexFactory({
       client: 'pg',
       connection: () => settingsOf(options, options.schema) as Knex.StaticConnectionConfig,
@@ -101,78 +110,14 @@ export class Database implements Sequence {
     }
   }
 
-  /**
-   * One statement that is a transaction by itself.
-   * @param escort told when something can be sent behind it
-   * @throws CommitUnknown when the connection broke after it was sent
-   */
-  async once(
-    text: string,
-    params: readonly unknown[],
-    escort?: Pick<Escort, 'sent' | 'answered' | 'broke'>,
-  ): Promise<{ rows: any[] }> {
-    const client = await this.#pool.connect().catch((thrown) => {
-      throw this.#explain(thrown)
-    })
-    let broken: Error | undefined
-    /** What was sent behind it. */
-    let others: Promise<unknown> | null = null
-    let isOpen = true
-    try {
-      const answer = client.query(asked(text, params))
-      escort?.sent({
-        query: (more, filled) => this.query(more, filled),
-        inTurn: (statements) => {
-          if (!isOpen) return this.inTurn(statements)
-          const answers = this.#inTurn(client, statements)
-          others = answers.catch((thrown) => {
-            broken ??= asError(thrown)
-          })
-          return answers
-        },
-      })
-      return await answer
-    } catch (thrown) {
-      escort?.broke()
-      if (isServerSaid(thrown)) throw thrown
-      broken = asError(thrown)
-      throw new CommitUnknown(broken.message, { cause: thrown })
-    } finally {
-      isOpen = false
-      escort?.answered()
-      if (others === null) client.release(broken)
-      else void (others as Promise<unknown>).then(() => client.release(broken))
-    }
+  /** @inheritDoc Courier.once */
+  once(...asked: Parameters<Courier['once']>): ReturnType<Courier['once']> {
+    return this.#courier.once(...asked)
   }
 
-  /**
-   * Statements sent together over one connection, each a transaction by itself that sees what those before it did.
-   * @throws what the first that failed has said; the others were carried out all the same, or their answers are lost
-   */
-  async inTurn(statements: readonly Statement[]): Promise<{ rows: any[] }[]> {
-    const client = await this.#pool.connect().catch((thrown) => {
-      throw this.#explain(thrown)
-    })
-    let failed: Error | undefined
-    try {
-      return await this.#inTurn(client, statements)
-    } catch (thrown) {
-      failed = asError(thrown)
-      throw thrown
-    } finally {
-      client.release(failed)
-    }
-  }
-
-  /** All have answered before the connection is anybody else's. */
-  async #inTurn(client: Connection, statements: readonly Statement[]) {
-    const answers = await Promise.allSettled(
-      statements.map(([text, params]) => client.query(asked(text, params))),
-    )
-    return answers.map((answer) => {
-      if (answer.status === 'fulfilled') return answer.value
-      throw this.#explain(answer.reason)
-    })
+  /** @inheritDoc Courier.inTurn */
+  inTurn(statements: readonly Statement[]): ReturnType<Courier['inTurn']> {
+    return this.#courier.inTurn(statements)
   }
 
   /** A pool of its own for a library that keeps tables in `schema`. Closed with the database. */

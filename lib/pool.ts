@@ -28,6 +28,8 @@ const RESTING_MS = 5_000
  * it. Its statements want one plan whatever they are filled with: made anew for each, the plan costs more than the work.
  */
 export const TICKING = ' -c enable_seqscan=off -c jit=off -c plan_cache_mode=force_generic_plan'
+/** Of a connection that many share: whoever waits longer for a lock lets the others pass, and waits elsewhere. */
+export const SHARED = `${TICKING} -c lock_timeout=100`
 /** int8 as number (ours stay below 2^53), timestamptz as epoch milliseconds. */
 const types = {
   getTypeParser(oid: number, format?: any): any {
@@ -42,7 +44,7 @@ const types = {
 export function poolOf(address: Address, schema: string, max: number, more = ''): Pool {
   const pool = new pg.Pool({
     ...{ ...settingsOf(address, schema, more), max, types },
-    ...(more === TICKING && { pipeline: true }),
+    ...(more.startsWith(TICKING) && { pipeline: true }),
   } as pg.PoolConfig)
   // An idle client that loses its server says so here; the next query gets a new one.
   pool.on('error', () => {})
