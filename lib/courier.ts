@@ -2,11 +2,11 @@
 // Promise: a commit whose answer was lost is told apart from one that failed; what goes behind a statement is carried out
 // after it; what waits long for a lock keeps nobody else waiting, see docs/decisions/0024-short-statements-share-a-lane.md.
 import { CommitUnknown, isLocked, isServerSaid } from './answer.ts'
+import { ask } from './described.ts'
 import { asError } from './errors.ts'
 import type { Escort } from './escort.ts'
 import type { Car, Lane } from './lane.ts'
 import type { Connection } from './pool.ts'
-import { asked } from './prepared.ts'
 import type { Runner, Statement } from './runner.ts'
 
 export interface CourierParts {
@@ -72,7 +72,7 @@ export class Courier {
     let broken: Error | undefined
     let isOpen = true
     const send = () => {
-      const answer = client.query(asked(text, params))
+      const answer = ask(client, text, params)
       escort?.sent({
         query: (more, filled) => this.#parts.query(more, filled),
         inTurn: (statements) =>
@@ -98,7 +98,7 @@ export class Courier {
   async #inTurn(car: Car, statements: readonly Statement[]): Promise<{ rows: any[] }[]> {
     const client = await this.#on(car)
     const answers = await Promise.allSettled(
-      statements.map(([text, params]) => client.query(asked(text, params))),
+      statements.map(([text, params]) => ask(client, text, params)),
     )
     this.#parts.lane.answered(car)
     const failed = answers.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))

@@ -5,6 +5,8 @@ import pg from 'pg'
 
 export type Pool = pg.Pool
 export type Connection = pg.PoolClient
+/** What the driver makes of each statement. */
+export const DriverQuery = pg.Query
 
 /** What `lib/embedded.ts` offers: a fresh wire to the database inside this process. */
 export interface Wire {
