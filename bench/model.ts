@@ -8,9 +8,10 @@ export const TRIPS = 2
 export const FAIR = 2
 /** Most tickets of one message: lib/envelope.ts. */
 export const BUNDLE = 16
-/** Transactions of a claim (raise the fence, look) and of the question whether more is due: lib/claim.ts, lib/dues.ts. */
+/** Transactions of a claim, which raises the fence and looks: lib/claim.ts. Neither is flushed. */
 export const CLAIM_TRIPS = 2
-export const ASK_TRIPS = 1
+/** A server that takes longer for a commit has a connection for each trip, else one for all: lib/lane.ts. */
+export const SLOW_MS = 1.5
 /** Tickets of one look, and the shortest rest between two: models/staff.ts, lib/clock.ts. */
 export const LOOK = { tickets: 1_000, restMs: 5 }
 /** What retention removes at a time, and its rest afterwards: plugins/retention. */
@@ -82,13 +83,13 @@ export interface Cost {
  * @param shape steps of one tick and rows of one trip, both 1 or more
  */
 export function costOf(parameters: Parameters, { stepsPerTick, rowsPerTrip }: Shape): Cost {
-  const commits = (1 + (CLAIM_TRIPS + ASK_TRIPS) / stepsPerTick) / rowsPerTrip
+  const commits = (1 + CLAIM_TRIPS / stepsPerTick) / rowsPerTrip
   const { workerMsPerStep, workerMsPerTick, workerMsPerTrip } = parameters
   const { postgresMsPerStep, postgresMsPerTrip } = parameters
   return {
     commits,
-    // A step and the raise of a fence are flushed; looking is not.
-    flushes: (1 + 1 / stepsPerTick) / rowsPerTrip,
+    // Steps are flushed, claims are not.
+    flushes: 1 / rowsPerTrip,
     walBytes: parameters.walBytesPerStep,
     redisCommands: parameters.redisCommandsPerTick / stepsPerTick,
     workerMs: workerMsPerStep + workerMsPerTick / stepsPerTick + workerMsPerTrip * commits,
@@ -109,7 +110,7 @@ export function aloneMs(parameters: Parameters, steps: number): number {
   const errand = busy(parameters.redisMsPerTick / 3) + roundTripMs
   const trip = busy(parameters.workerMsPerTrip + parameters.postgresMsPerTrip) + roundTripMs
   const step = busy(parameters.workerMsPerStep + parameters.postgresMsPerStep) + trip + flushMs
-  return 2 * errand + busy(parameters.workerMsPerTick) + CLAIM_TRIPS * trip + flushMs + steps * step
+  return 2 * errand + busy(parameters.workerMsPerTick) + CLAIM_TRIPS * trip + steps * step
 }
 
 /** What a site is taken to have: assumed, not measured. Put your own here. */

@@ -1,7 +1,7 @@
 // One worker process in simulated time: a thread, so many hands, and trips in which what was asked goes together.
 // Promise: a ticket goes the way it goes in lib: fetched in messages, locked, claimed, stepped and committed until it
 // is done, released, asked about; the thread does one thing at a time, in the order in which it came.
-import { ASK_TRIPS, CLAIM_TRIPS, FAIR, MOST_TOGETHER, type Parameters, TRIPS } from './model.ts'
+import { CLAIM_TRIPS, FAIR, MOST_TOGETHER, type Parameters, SLOW_MS, TRIPS } from './model.ts'
 import { type Agenda, Gate, type Then } from './simulation-parts.ts'
 
 export interface Ticket {
@@ -22,8 +22,8 @@ export interface Around {
   work(gate: Gate | null, ms: number, then: Then): void
   /** An errand to Redis for so many tickets. */
   errand(tickets: number, then: Then): void
-  /** A transaction of one statement. */
-  statement(rows: number, isWritten: boolean, then: Then): void
+  /** A transaction of one statement, on a connection behind what was sent there before; null: on one of its own. */
+  statement(lane: Gate | null, rows: number, then: Then): void
   /** So many steps are on their way together. */
   departs(rows: number): void
   /** A step is durable. */
@@ -35,29 +35,28 @@ export class Process {
   busyMs = 0
   readonly #house: Around
   readonly #thread = new Gate(1)
+  readonly #lane: Gate | null
   #inHand = 0
   #isFetching = false
   readonly #waiting: Ticket[] = []
   readonly #locks: Trips
   readonly #claims: Trips
   readonly #commits: Trips
-  readonly #asks: Trips
   readonly #releases: Trips
 
   constructor(house: Around) {
     this.#house = house
+    const { roundTripMs, postgresMsPerTrip, postgresMsPerStep, slowdown, flushMs } =
+      house.parameters
+    const quickestMs = roundTripMs + slowdown * (postgresMsPerTrip + postgresMsPerStep) + flushMs
+    this.#lane = quickestMs > SLOW_MS ? null : new Gate(1)
     const trips = (most: number, travel: Travel) => new Trips(house.agenda, most, travel)
     this.#locks = trips(1, (asked, home) => this.#byRedis(asked, home, (all) => this.#claim(all)))
     this.#claims = trips(TRIPS, (asked, home) =>
-      this.#byPostgres(CLAIM_TRIPS, 0, asked, home, () => this.#think(asked)),
+      this.#byPostgres(CLAIM_TRIPS, 0, home, () => this.#think(asked)),
     )
     this.#commits = trips(TRIPS, (asked, home) => this.#commit(asked, home))
-    this.#releases = trips(1, (asked, home) =>
-      this.#byRedis(asked, home, (all) => this.#asks.ask(all)),
-    )
-    this.#asks = trips(TRIPS, (asked, home) =>
-      this.#byPostgres(ASK_TRIPS, -1, asked, home, () => this.#rest(asked)),
-    )
+    this.#releases = trips(1, (asked, home) => this.#byRedis(asked, home, (all) => this.#rest(all)))
   }
 
   /** Fetches a message while there is a free hand. */
@@ -99,7 +98,7 @@ export class Process {
 
   #commit(asked: readonly Ticket[], home: Then): void {
     this.#house.departs(asked.length)
-    this.#byPostgres(1, asked.length, asked, home, () => {
+    this.#byPostgres(1, asked.length, home, () => {
       for (const ticket of asked) this.#house.stepped(ticket)
       this.#think(asked)
     })
@@ -110,22 +109,20 @@ export class Process {
     this.#begin()
   }
 
-  /** @param rows that are written by steps; 0: a claim, whose first statement writes; less: nothing is written */
-  #byPostgres(
-    statements: number,
-    rows: number,
-    asked: readonly Ticket[],
-    home: Then,
-    then: Then,
-  ): void {
+  /** Statements sent together; the last of them is answered last. @param rows that are written by steps; 0: a claim */
+  #byPostgres(statements: number, rows: number, home: Then, then: Then): void {
     const { workerMsPerTrip } = this.#house.parameters
-    this.#run(workerMsPerTrip, () =>
-      this.#house.statement(Math.max(0, rows), rows >= 0, () => {
-        if (statements > 1) return this.#byPostgres(statements - 1, -1, asked, home, then)
-        then()
-        home()
-      }),
-    )
+    let answers = 0
+    const answered = () => {
+      answers += 1
+      if (answers < statements) return
+      then()
+      home()
+    }
+    this.#run(workerMsPerTrip * statements, () => {
+      const lane = this.#lane ?? (statements > 1 ? new Gate(1) : null)
+      for (let sent = 0; sent < statements; sent++) this.#house.statement(lane, rows, answered)
+    })
   }
 
   #byRedis(asked: readonly Ticket[], home: Then, then: (all: readonly Ticket[]) => void): void {

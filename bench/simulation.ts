@@ -129,16 +129,23 @@ class House implements Around {
     )
   }
 
-  /** A transaction of one statement, on a connection of its own. */
-  statement(rows: number, isWritten: boolean, then: Then): void {
+  /** A transaction of one statement, flushed when it writes steps. A connection does one thing at a time. */
+  statement(lane: Gate | null, rows: number, then: Then): void {
     const { roundTripMs, postgresMsPerTrip, postgresMsPerStep } = this.parameters
     this.commits += 1
-    const back = () => this.agenda.after(roundTripMs / 2, then)
-    this.agenda.after(roundTripMs / 2, () =>
+    const carry = (free: Then) => {
+      const back = () => {
+        free()
+        this.agenda.after(roundTripMs / 2, then)
+      }
       this.work(null, postgresMsPerTrip + postgresMsPerStep * rows, () =>
-        isWritten ? this.#log.flush(back) : back(),
-      ),
-    )
+        rows > 0 ? this.#log.flush(back) : back(),
+      )
+    }
+    this.agenda.after(roundTripMs / 2, () => {
+      if (lane) lane.enter(carry)
+      else carry(() => {})
+    })
   }
 
   departs(rows: number): void {

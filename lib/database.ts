@@ -7,7 +7,15 @@ import { Courier } from './courier.ts'
 import { asError, fault } from './errors.ts'
 import { within } from './foreign.ts'
 import { Lane } from './lane.ts'
-import { type Address, type Pool, poolOf, SHARED, settingsOf, TICKING } from './pool.ts'
+import {
+  type Address,
+  type Connection,
+  type Pool,
+  poolOf,
+  SHARED,
+  settingsOf,
+  TICKING,
+} from './pool.ts'
 import { asked } from './prepared.ts'
 import type { Runner, Sequence, Statement } from './runner.ts'
 import type { Time } from './time.ts'
@@ -31,6 +39,8 @@ export interface Migration {
 
 /** Knex prints what it thinks of lost connections; whoever asked hears of them anyway. */
 const MUTE = { warn() {}, error() {}, deprecate() {}, debug() {} }
+/** How many connections may turn out to be lost, one after another. */
+const MOST_BEGINS = 3
 /** An arbitrary constant all starters agree on: two migrations at once wait for one another. */
 const MIGRATION_LOCK = 7_306_294_511
 
@@ -84,7 +94,7 @@ export class Database implements Sequence {
    * @throws CommitUnknown when the connection broke after COMMIT was sent
    */
   async transaction<T>(work: (runner: Runner) => Promise<T>): Promise<T> {
-    const client = await this.#pool.connect().catch((thrown) => {
+    const client = await this.#begun().catch((thrown) => {
       throw this.#explain(thrown)
     })
     let broken: Error | undefined
@@ -93,7 +103,6 @@ export class Database implements Sequence {
     }
     client.on('error', onError)
     try {
-      await client.query('BEGIN')
       const value = await work({ query: (text, params) => client.query(asked(text, params)) })
       await client.query('COMMIT').catch((thrown) => {
         broken ??= asError(thrown)
@@ -107,6 +116,17 @@ export class Database implements Sequence {
     } finally {
       client.off('error', onError)
       client.release(broken)
+    }
+  }
+
+  /** A transaction that has begun. A connection that was lost while it rested says so only now: then on another one. */
+  async #begun(): Promise<Connection> {
+    for (let attempt = 1; ; attempt++) {
+      const client = await this.#pool.connect()
+      const failed = await client.query('BEGIN').then(() => null, asError)
+      if (!failed) return client
+      client.release(failed)
+      if (attempt === MOST_BEGINS || isServerSaid(failed)) throw failed
     }
   }
 

@@ -6,7 +6,7 @@ import type { Connection, Pool } from './pool.ts'
 import { SystemTime, type Time } from './time.ts'
 
 /** A server whose quickest commit takes longer waits for its disk, or for a standby. */
-const SLOW_MS = 2.5
+const SLOW_MS = 1.5
 /** By so much the quickest commit grows older with each that comes after it. */
 const FORGETTING = 1.05
 

@@ -1,8 +1,9 @@
 // The database: one schema, bounded statements, migrations that wait for one another.
 import type { Knex } from 'knex'
 import { Database, type Migration } from '../../lib/database.ts'
+import { openCutter } from '../exams/cutter.ts'
 import { bareDatabase, freshSchema } from '../support/house.ts'
-import { freePort, type Setting, settings } from '../support/services.ts'
+import { databaseUrl, freePort, type Setting, settings } from '../support/services.ts'
 import { codeOf } from '../support/stage.ts'
 import { assert, type Suite, suite } from '../support/suite.ts'
 
@@ -76,6 +77,9 @@ function examine(setting: Setting): void {
   test.run()
 }
 
+const PID = 'SELECT pg_backend_pid() AS pid'
+const one = ({ rows }: { rows: any[] }): number => rows[0].pid
+
 type Open = (more?: Parameters<typeof bareDatabase>[2]) => Promise<Database>
 
 /** What is sent together. */
@@ -132,6 +136,23 @@ function onServer(test: Suite<any>, database: () => Database, open: Open): void 
     assert.is(await codeOf(ending), 'DATABASE_UNREACHABLE')
     const after = await database().query('SELECT pg_backend_pid() AS pid')
     assert.ok(rows[0].pid > 0 && after.rows[0].pid > 0)
+  })
+
+  test('begins a transaction where connections were lost while they rested', async () => {
+    const cutter = await openCutter(databaseUrl()!)
+    const at = { url: cutter.url }
+    const cut = new Database({ at, schema: 'public', poolSize: 2, migrations: [] })
+    const pid = () => cut.transaction(async (runner) => one(await runner.query(PID)))
+    try {
+      const before = await Promise.all([pid(), pid()])
+      // Nobody has noticed yet: that takes a turn of the event loop.
+      cutter.cutNow()
+      const after = await pid()
+      assert.not.ok(before.includes(after))
+    } finally {
+      await cut.close()
+      await cutter.close()
+    }
   })
 }
 
