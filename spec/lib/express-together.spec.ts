@@ -69,6 +69,9 @@ async function holding(database: Database, work: (runner: Runner) => Promise<unk
         isOver || (await database.query(BEHIND, [pid])).rows.length > most
       return until(isAwaited, { what: 'somebody waited for the row' })
     },
+    /** Who waits now, by session. */
+    waiting: async (): Promise<number[]> =>
+      (await database.query(BEHIND, [pid])).rows.map((row) => row.pid),
     commit: () => {
       letGo()
       return done
@@ -453,9 +456,11 @@ if (settings().includes('postgres')) {
       const rival = await holding(sight.database, lockTask(runs[0]!.taskId))
       const committing = commit(units)
       await rival.awaited()
+      const before = await rival.waiting()
       cutter.cutNow()
-      // Both wait: what the server was asked before, and the second try.
-      await rival.awaited(2)
+      // What the server was asked before may wait still, or have left the lane; the second try waits.
+      const isTriedAgain = async () => (await rival.waiting()).some((pid) => !before.includes(pid))
+      await until(isTriedAgain, { what: 'the second try waited' })
       await rival.commit()
       await expectStored(runs, units, await committing)
     }
