@@ -76,8 +76,8 @@ model('counts what a step costs', () => {
 })
 
 model('counts how long one resource takes alone', () => {
-  // Two errands of 1.01, the tick 0.1, two trips of 1.5, then a step of 1.5 + 0.07 + 2.
-  near(aloneMs(parameters, 1), 2.02 + 0.1 + 3 + 3.57)
+  // Two errands of 1.01, the tick 0.1, two trips of 0.5 that travel together, then a step of 1.5 + 0.07 + 2.
+  near(aloneMs(parameters, 1), 2.02 + 0.1 + 2 + 3.57)
   near(aloneMs(parameters, 3) - aloneMs(parameters, 1), 2 * 3.57)
 })
 

@@ -1,6 +1,6 @@
 // The simulation: closed forms where there are any, and more of anything never makes it slower.
 import fc from 'fast-check'
-import { aloneMs, MOST_TOGETHER, type Parameters } from '../../bench/model.ts'
+import { aloneMs, MOST_TOGETHER, type Parameters, SLOW_MS } from '../../bench/model.ts'
 import { type Load, simulate } from '../../bench/simulation.ts'
 import { Agenda, drawer, Gate, Log } from '../../bench/simulation-parts.ts'
 import { assert, suite } from '../support/suite.ts'
@@ -93,10 +93,18 @@ simulation('of one resource alone is the closed form', () => {
   )
 })
 
-simulation('of one hand counts three trips a tick and one a step', () => {
+simulation('of one hand counts two statements a tick and one a step', () => {
   const outcome = simulate(parameters, { ...load, instances: 5 })
-  near(outcome.commitsPerStep, 1.3, 'commits')
-  near(outcome.flushesPerStep, 1.1, 'flushes')
+  near(outcome.commitsPerStep, 1.2, 'commits')
+  near(outcome.flushesPerStep, 1, 'flushes')
+})
+
+simulation('of a lane waits for one flush after another, and beside it for two at once', () => {
+  const free = { roundTripMs: 0, postgresMsPerStep: 0, postgresMsPerTrip: 0 }
+  const rate = (flushMs: number) =>
+    simulate({ ...parameters, ...free, flushMs }, { ...load, instances: 50, concurrency: 10 })
+      .stepsPerS
+  assert.ok(rate(SLOW_MS + 0.01) > rate(SLOW_MS - 0.01), 'more with a slower flush')
 })
 
 simulation('of a worker that does all the work is as fast as its thread', () => {
