@@ -1,6 +1,7 @@
 // One worker process in simulated time: a thread, so many hands, and trips in which what was asked goes together.
 // Promise: a ticket goes the way it goes in lib: fetched in messages, locked, claimed, stepped and committed until it
-// is done, released, asked about; the thread does one thing at a time, in the order in which it came.
+// is done, and released; the thread does one thing at a time, in the order in which it came, and so does the connection
+// that its trips share, unless commits are slow.
 import { CLAIM_TRIPS, FAIR, MOST_TOGETHER, type Parameters, SLOW_MS, TRIPS } from './model.ts'
 import { type Agenda, Gate, type Then } from './simulation-parts.ts'
 

@@ -36,6 +36,7 @@ export class Courier {
   ): Promise<{ rows: any[] }> {
     const statement = [text, params] as const
     return this.#shared(
+      this.#parts.lane.board(),
       (car) => this.#once(car, statement, escort),
       // Whoever was to go behind it was told that it broke.
       (car) => this.#once(car, statement),
@@ -44,17 +45,24 @@ export class Courier {
 
   /**
    * Statements sent together over one connection, each a transaction by itself that sees what those before it did. Where
-   * the first of them waits long for a lock, all may be carried out twice.
+   * one of them waits long for a lock, all are sent again: those before it, and those after it, are carried out twice.
    * @throws what the first that failed has said; the others were carried out all the same, or their answers are lost
    */
   inTurn(statements: readonly Statement[]): Promise<{ rows: any[] }[]> {
-    const send = (car: Car) => this.#inTurn(car, statements)
-    return this.#shared(send, send)
+    return this.#together(this.#parts.lane.board(), statements)
   }
 
-  /** On the lane, or beside it when that would keep the others waiting for a lock. */
-  async #shared<T>(send: (car: Car) => Promise<T>, again: (car: Car) => Promise<T>): Promise<T> {
-    const car = this.#parts.lane.board()
+  #together(car: Car, statements: readonly Statement[]): Promise<{ rows: any[] }[]> {
+    const send = (one: Car) => this.#inTurn(one, statements)
+    return this.#shared(car, send, send)
+  }
+
+  /** On this car, or beside the lane when that would keep the others waiting for a lock. */
+  async #shared<T>(
+    car: Car,
+    send: (car: Car) => Promise<T>,
+    again: (car: Car) => Promise<T>,
+  ): Promise<T> {
     try {
       return await send(car)
     } catch (thrown) {
@@ -76,7 +84,7 @@ export class Courier {
       escort?.sent({
         query: (more, filled) => this.#parts.query(more, filled),
         inTurn: (statements) =>
-          isOpen ? this.#inTurn(car.enter(), statements) : this.inTurn(statements),
+          isOpen ? this.#together(car.enter(), statements) : this.inTurn(statements),
       })
       return answer
     }

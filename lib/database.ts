@@ -1,4 +1,4 @@
-// The database: one pool for ticking, one Knex for migrations and questions. The only door to Knex.
+// The database: one pool for ticking and a lane beside it, one Knex for migrations and questions. The only door to Knex.
 // Promise: every statement has a deadline on both ends, every name resolves in our own schema, and a
 // COMMIT whose answer was lost is told apart from one that failed.
 import knexFactory, { type Knex } from 'knex'

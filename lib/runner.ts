@@ -13,6 +13,6 @@ export type Statement = readonly [text: string, params: readonly unknown[]]
 
 /** Something that takes several statements at once. */
 export interface Sequence extends Runner {
-  /** Each is a transaction by itself that sees what those before it did. */
+  /** Each is a transaction by itself that sees what those before it did; where one waits long for a lock, all go twice. */
   inTurn(statements: readonly Statement[]): Promise<{ rows: any[] }[]>
 }

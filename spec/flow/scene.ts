@@ -146,10 +146,9 @@ export class Scene {
    * of them are all there: one alone would be done with everything while another one starts.
    */
   async staff(...roles: ('clock' | 'worker')[]): Promise<StaffProcess[]> {
-    const isFirst = this.processes.all.length === 0
-    const held = this.sink.hold(() => isFirst)
+    const held = this.processes.all.length === 0 ? this.sink.hold(() => true) : null
     const started = roles.map((role) => this.processes.start(role))
-    return Promise.all(started).finally(() => held.release())
+    return Promise.all(started).finally(() => held?.release())
   }
 
   /** When no task is under way any more. */

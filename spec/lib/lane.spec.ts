@@ -1,6 +1,6 @@
 // The lane: many short statements over one connection, and what must not spoil it for the others.
 import { CommitUnknown } from '../../lib/answer.ts'
-import { Database, type Runner } from '../../lib/database.ts'
+import { Database, type Runner, type Sequence } from '../../lib/database.ts'
 import { Lane } from '../../lib/lane.ts'
 import type { Connection, Pool } from '../../lib/pool.ts'
 import { bareDatabase, freshSchema } from '../support/house.ts'
@@ -27,7 +27,7 @@ for (const setting of settings().filter((setting) => setting !== 'full')) {
     ;({ database, dismiss } = bare)
     await database.query(`CREATE SCHEMA "${schema}"`)
     await database.query('CREATE TABLE notes (id integer PRIMARY KEY, n integer NOT NULL)')
-    await database.query('INSERT INTO notes SELECT i, 0 FROM generate_series(1, 3) i')
+    await database.query('INSERT INTO notes SELECT i, 0 FROM generate_series(1, 4) i')
   })
   test.after(async () => {
     await database.query(`DROP SCHEMA "${schema}" CASCADE`)
@@ -111,6 +111,28 @@ for (const setting of settings().filter((setting) => setting !== 'full')) {
       assert.equal(added.sort(), [1, 2])
       assert.is((await pair)[1]!.rows[0].n >= (await pair)[0]!.rows[0].n, true)
       assert.is(one(await database.query('SELECT n FROM notes WHERE id = 1')).n, 2)
+    })
+
+    test('what goes behind a statement and waits for a lock is carried out too', async () => {
+      await open()
+      const add = 'UPDATE notes SET n = n + 10 WHERE id = 4 RETURNING n'
+      const { pair, before } = await locked(4, async () => {
+        const before = one(await database.query('SELECT n FROM notes WHERE id = 4')).n
+        let pair: Promise<{ rows: any[] }[]> | undefined
+        const sent = (behind: Sequence) => {
+          pair = behind.inTurn([
+            [add, []],
+            ['SELECT n FROM notes WHERE id = 4', []],
+          ])
+        }
+        await database.once(PID, [], { sent, answered: () => {}, broke: () => {} })
+        await soon(database.once(PID, []), 'it was passed')
+        return { pair, before }
+      })
+      assert.equal(
+        (await pair!).map((answer) => one(answer).n),
+        [before + 10, before + 10],
+      )
     })
 
     test('whoever was to go behind what waits is told that it may have come before', async () => {
