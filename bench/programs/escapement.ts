@@ -33,7 +33,10 @@ serve((ground): Program => {
     },
 
     async idle(count) {
-      probes = await Promise.all(Array.from({ length: count }, () => ours.app.create(Walker, {})))
+      probes = new Array(count)
+      await inLanes(count, FILLERS, async (index) => {
+        probes[index] = await ours.app.create(Walker, {})
+      })
       ours.app.events.on('task.finished', ({ resourceId }) => ends.get(resourceId)?.())
       await ours.app.start()
     },
