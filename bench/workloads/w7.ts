@@ -16,7 +16,7 @@ export const w7: Workload = {
     return counts.map((instances) => ({
       name: `n=${instances} concurrency=50`,
       flush: PLAIN,
-      expectedS: 10 + instances / 60,
+      expectedS: 25 + instances / 60,
       brings: [EMBEDDED],
       takes: ({ name }) => name === EMBEDDED,
       run: (system, track) =>
