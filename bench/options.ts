@@ -27,7 +27,7 @@ export class BadFlag extends Error {}
 
 const MOST = { rounds: 100, instances: 1_000_000, minutes: 1_440 }
 const ROUNDS = { quick: 1, whole: 3 }
-/** Ten with the build before it and the last configuration taking longer than was guessed. */
+/** Ten with the build before and with a last configuration that takes longer than was guessed. */
 const QUICK_MINUTES = 9.5
 
 /**
@@ -73,7 +73,10 @@ function commandOf(): Command {
     .option('--match <text>', 'configurations whose name holds this: concurrency=50')
     .option('--instances <count>', 'so many instead of what the workloads say')
     .option('--rounds <count>', 'how often each system runs (3; 1 if quick)')
-    .option('--minutes <count>', 'leave out what would last longer (9.5 if quick)')
+    .option(
+      '--minutes <count>',
+      'leave out what would last longer (what ten minutes hold if quick)',
+    )
     .option('--json <file>', 'write the report as JSON')
     .option('--markdown <file>', 'write it as Markdown')
     .option('--svg <file>', 'draw it')

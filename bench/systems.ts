@@ -177,6 +177,9 @@ export const SYSTEMS: readonly System[] = [
 /** Is it one of ours? */
 export const isOurs = ({ name }: System): boolean => name.startsWith('escapement:')
 
+/** What hands out no work, or looks for it once a second: in quick runs measured only where it is to be compared. */
+export const SLOWEST: readonly string[] = ['knex:default', 'toygun']
+
 /** The one all others are compared with. */
 export const HERO = 'escapement:full'
 

@@ -2,6 +2,7 @@
 // Its columns of cost are W4: commits, WAL, Redis commands and processor time of each step.
 import { race } from '../race.ts'
 import { type Flush, PLAIN } from '../servers.ts'
+import { SLOWEST } from '../systems.ts'
 import type { Configuration, Extent, Workload } from './workload.ts'
 
 const STEPS = 10
@@ -27,8 +28,7 @@ function configuration(
 function configurations({ isQuick, instances: told }: Extent): Configuration[] {
   const [few, some, many] = told ? [told, told, told] : [300, 1_000, 5_000]
   if (isQuick) {
-    // The slowest that hand out no work, or are there for one comparison, are measured where that is made.
-    const wide = { without: ['knex:default', 'toygun'] }
+    const wide = { without: SLOWEST }
     const slow = { flush: SLOW, without: ['knex:default'] }
     return [configuration(some, 50), configuration(some, 200, wide), configuration(few, 50, slow)]
   }

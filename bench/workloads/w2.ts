@@ -2,13 +2,10 @@
 // step is durable. Three thousand that go before are not counted, whoever the system is.
 import { race } from '../race.ts'
 import { PLAIN } from '../servers.ts'
+import { SLOWEST } from '../systems.ts'
 import type { Workload } from './workload.ts'
 
 const PER_SECOND = 20
-/** It has a job for each instance, and nothing that waits for one. */
-const JOBLESS = ['floor']
-/** One hands out no work, the other looks for it once a second. */
-const SLOW = ['knex:default', 'toygun']
 const PROBES = { quick: 100, whole: 200 }
 
 export const w2: Workload = {
@@ -28,7 +25,8 @@ export const w2: Workload = {
       {
         name: `${count} tasks at ${PER_SECOND}/s`,
         flush: PLAIN,
-        takes: ({ name }) => !(isQuick ? [...JOBLESS, ...SLOW] : JOBLESS).includes(name),
+        // The floor has a job for each instance, and nothing that waits for one.
+        takes: ({ name }) => name !== 'floor' && !(isQuick && SLOWEST.includes(name)),
         expectedS: 14 + count / PER_SECOND,
         run: (system, track) => race(system, track, size, order),
       },
