@@ -29,7 +29,7 @@ const { values: options, positionals: filters } = parseArgs({
 const NOTE = 'note: '
 /** Many files mostly wait: up to so many times the jobs run while this share of the processors' time is free. */
 const MOST = 2
-const IDLE = 0.4
+const IDLE = 0.3
 const LOOK_MS = 1_500
 const FOREVER_MS = 24 * 60 * 60 * 1_000
 const seed = Number(options.seed)

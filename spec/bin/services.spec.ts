@@ -80,8 +80,9 @@ test('end when an error floats away in code of the app', LONG, () =>
 
 test('end at once on a second signal, whatever is in hand', LONG, () =>
   leaking('hang', async (other) => {
-    const awaited = ['"task":"hang"', 'worker.draining']
+    const awaited = ['effect.started', 'worker.draining']
     const { code, out } = await other.run(['solo'], {
+      env: { ESCAPEMENT_LOG: 'debug' },
       hear: (child, said) => {
         if (!said.includes(awaited[0] ?? '\0')) return
         awaited.shift()

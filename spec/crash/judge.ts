@@ -1,5 +1,5 @@
 // The judge: is what became of a run under perils what became of the one that had none?
-// Promise: reads only; each breach is a sentence. crash.spec.ts plants breaches and sees them found.
+// Promise: reads only; each breach is a sentence. everywhere.spec.ts plants breaches and sees them found.
 import type { Seen } from './yard.ts'
 
 type Sql = (text: string, params?: readonly unknown[]) => Promise<any[]>

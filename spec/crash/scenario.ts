@@ -1,7 +1,7 @@
 // A scenario: a machine that shows some features, and what happens to it. Types only, but for the list of features.
 import type { ResourceClass } from '../../models/handle.ts'
 
-/** What "crash everywhere" is asked to cover; every one is claimed by a scenario, which crash.spec.ts holds us to. */
+/** What "crash everywhere" is asked to cover; every one is claimed by a scenario, which everywhere.spec.ts holds us to. */
 export const FEATURES = [
   ...[
     'nested',

@@ -5,6 +5,7 @@ import { Clock } from '../../lib/clock.ts'
 import type { Hold, Ticket } from '../../lib/contract.ts'
 import { Quay } from '../../lib/routes.ts'
 import type { App } from '../../models/app.ts'
+import type { House } from '../support/house.ts'
 import type { FakeTime } from '../support/time.ts'
 
 export interface Peril {
@@ -77,6 +78,29 @@ export async function workUnder(app: App, time: FakeTime, peril: Peril | null): 
   }
   if (!run.isDead) throw new Error(`the work was not done after ${MOST_TURNS} turns`)
   return run
+}
+
+/**
+ * A neighbour of the house begins something and dies of one of its calls; an heir goes on with what it left.
+ * @returns the port whose call it was; null when the work was done before it came to that
+ */
+export async function bequeath(
+  house: House,
+  time: FakeTime,
+  { at, when }: Pick<Peril, 'at' | 'when'>,
+  begin: (victim: App) => Promise<void> = async () => {},
+): Promise<string | null> {
+  const victim = await house.neighbour()
+  await begin(victim)
+  const { hit, isDead } = await workUnder(victim, time, { at, when, what: 'death' })
+  await victim.close()
+  if (isDead) {
+    const heir = await house.neighbour()
+    await house.sql('DELETE FROM locks')
+    await workUnder(heir, time, null)
+    await heir.close()
+  }
+  return hit
 }
 
 /** Puts a counter, and the peril, around a method. */

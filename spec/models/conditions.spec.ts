@@ -1,13 +1,8 @@
-// timeout: 180s
 // Conditions: tasks that run while something holds, decided in the commit that makes it hold.
 import * as z from 'zod'
 import { field, Resource, steps, task } from '../../bin/index.ts'
-import { workUnder } from '../flow/perils.ts'
-import { openHouse } from '../support/house.ts'
-import { quickest } from '../support/services.ts'
 import { stage } from '../support/stage.ts'
 import { assert, suite } from '../support/suite.ts'
-import { FakeTime } from '../support/time.ts'
 
 let broken: unknown = null
 const looks: string[] = []
@@ -199,68 +194,6 @@ test('a kind without conditions is asked nothing and pays nothing', async () => 
   await plain.save()
   Object.assign(store, { commit })
   assert.equal(Object.keys(units[0]).sort(), ['fields', 'id'])
-})
-
-test('a crash at any call leaves exactly what should run', { deadlineMs: 60_000 }, async () => {
-  const time = new FakeTime()
-  class Tank extends Resource {
-    static override fields = { level: field(z.number().default(0)) }
-    static override tasks = {
-      fill: task(
-        steps({
-          pour: async ({ resource, stop, again }) => {
-            resource.level += 1
-            if (resource.level > 5) await resource.stop({ reason: 'overflow' })
-            return resource.level % 2 ? again('100ms') : stop()
-          },
-        }),
-        { shouldStart: (tank) => tank.level < 4 },
-      ),
-      drain: task(
-        steps({
-          out: async ({ resource, stop }) => {
-            await resource.stop({ reason: 'it was full' })
-            return stop()
-          },
-        }),
-        { shouldStart: (tank) => tank.level >= 4 },
-      ),
-    }
-  }
-  const house = await openHouse({ resources: [Tank], time, setting: quickest() })
-  let hits = 0
-  for (let at = 1; at <= 100; at++) {
-    const victim = await house.neighbour()
-    const tank = await victim.create(Tank, {})
-    await tank.start()
-    const when = at % 2 ? 'before' : 'after'
-    const { hit, isDead } = await workUnder(victim, time, { at, when, what: 'death' })
-    await victim.close()
-    if (isDead) {
-      const heir = await house.neighbour()
-      await house.sql('DELETE FROM locks')
-      await workUnder(heir, time, null)
-      await heir.close()
-    }
-    const names = await house.sql('SELECT name FROM tasks WHERE resource_id = $1 ORDER BY id', [
-      tank.id,
-    ])
-    const [{ level }] = await house.sql(
-      `SELECT fields->'level' AS level FROM resources WHERE id = $1`,
-      [tank.id],
-    )
-    assert.is(level, 4, `${when} call ${at}`)
-    assert.equal(
-      names.map(({ name }) => name).slice(0, 4),
-      ['life', 'fill', 'fill', 'drain'],
-      `${when} call ${at}`,
-    )
-    if (!hit) break
-    hits += 1
-  }
-  console.log(`note: died ${hits} times`)
-  assert.ok(hits > 15)
-  await house.close()
 })
 
 test.run()

@@ -1,11 +1,8 @@
-// timeout: 300s
 // Repeating tasks: slots that are anchored, taken once, and never stop in silence.
 import { Resource, steps, task } from '../../bin/index.ts'
 import { type Cadence, cadenceOf, type Plan, resumed, take } from '../../models/cadence.ts'
 import { Steward } from '../../models/steward.ts'
-import { workUnder } from '../flow/perils.ts'
 import { openHouse } from '../support/house.ts'
-import { quickest } from '../support/services.ts'
 import { codeOf, stage } from '../support/stage.ts'
 import { assert, suite } from '../support/suite.ts'
 import { FakeTime } from '../support/time.ts'
@@ -32,15 +29,12 @@ class Meter extends Resource {
     each: task(work('each'), { every: '1h', missed: 'all' }),
   }
 }
-class Solo extends Resource {
-  static override tasks = { read: task(work('solo'), { every: '1h' }) }
-}
 class Spread extends Resource {
   static override tasks = { read: task(work('read'), { every: '1h', jitter: '30m' }) }
 }
 
 const test = suite('repeating')
-const on = stage(test, { resources: [Meter, Solo, Spread] })
+const on = stage(test, { resources: [Meter, Spread] })
 test.before.each(() => {
   runs.length = 0
   isLong = false
@@ -160,27 +154,6 @@ test('resources are spread, each at its own distance', async () => {
   await on.settle()
 })
 
-test('it ends after many looks and another goes on in the same commit', {
-  deadlineMs: 180_000,
-}, async () => {
-  const solo = await on.app.create(Solo, {})
-  await solo.start()
-  await on.settle()
-  await on.advance(502 * HOUR)
-  const rows = await on.house.sql(
-    `SELECT status FROM tasks WHERE resource_id = $1 AND name = 'read.every' ORDER BY id`,
-    [solo.id],
-  )
-  assert.equal(
-    rows.map(({ status }) => status),
-    ['done', 'running'],
-  )
-  assert.is(of('solo').length, 503)
-  await solo.reload()
-  await solo.stop()
-  await on.settle()
-})
-
 test('what is no schedule is refused when the app loads', async () => {
   const refused = (options: object) =>
     codeOf(() =>
@@ -266,68 +239,6 @@ test('a schedule a deploy adds is begun, one it takes away ends', async () => {
   await old.reload()
   await old.stop()
   await settle()
-  await house.close()
-})
-
-test('a crash at any call costs no slot and doubles none', { deadlineMs: 180_000 }, async () => {
-  const time = new FakeTime()
-  const PACE = 200
-  class Crashing extends Resource {
-    static override tasks = {
-      pulse: task(
-        steps({
-          beat: async ({ input, resource, stop }) => {
-            const first = Math.min(began.get(resource.id) ?? input.slot, input.slot)
-            began.set(resource.id, first)
-            const most = input.slot >= first + 3 * PACE
-            if (most) await resource.stop({ reason: 'enough' })
-            return stop()
-          },
-        }),
-        { every: PACE, overlap: 'queue', missed: 'all' },
-      ),
-    }
-  }
-  const began = new Map<string, number>()
-  // An heir looks at what the dead left before the next slot: else it may come before the stop, and have its run.
-  const config = { ESCAPEMENT_TOLD_MS: '150' }
-  const house = await openHouse({ resources: [Crashing], time, setting: quickest(), config })
-  let hits = 0
-  // Every third call: `npm run crash` takes them all for machines, and this is one.
-  for (let at = 1; at <= 120; at += 3) {
-    let isHit = false
-    for (const when of ['before', 'after'] as const) {
-      const victim = await house.neighbour()
-      const one = await victim.create(Crashing, {})
-      await one.start()
-      const { hit, isDead } = await workUnder(victim, time, { at, when, what: 'death' })
-      await victim.close()
-      if (isDead) {
-        const heir = await house.neighbour()
-        await house.sql('DELETE FROM locks')
-        await workUnder(heir, time, null)
-        await heir.close()
-      }
-      if (hit) {
-        isHit = true
-        hits += 1
-      }
-      const rows = await house.sql(
-        `SELECT x.payload FROM transitions x JOIN tasks t ON t.id = x.task_id
-         WHERE t.resource_id = $1 AND t.name = 'pulse' AND x.step = 0 ORDER BY t.id`,
-        [one.id],
-      )
-      const [first, ...others] = rows.map(({ payload }) => payload.slot)
-      assert.equal(
-        others.map((slot) => (slot - first) / PACE),
-        [1, 2, 3],
-        `${when} call ${at}`,
-      )
-    }
-    if (!isHit) break
-  }
-  console.log(`note: died ${hits} times, every slot had its run, once`)
-  assert.ok(hits > 20)
   await house.close()
 })
 

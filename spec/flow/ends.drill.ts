@@ -8,7 +8,7 @@ import { type House, openHouse } from '../support/house.ts'
 import { quickest } from '../support/services.ts'
 import { assert, suite } from '../support/suite.ts'
 import { FakeTime } from '../support/time.ts'
-import { workUnder } from './perils.ts'
+import { bequeath } from './perils.ts'
 
 const done: string[] = []
 const exitOf = (what: string) =>
@@ -48,15 +48,7 @@ async function suffer(n: number, at: number, when: 'before' | 'after'): Promise<
   const inner = await house.app.create(Box, { name: `${n}.inner` }, { parent: outer })
   for (const box of [outer, inner]) await box.serve.start()
   await outer.delete({ cascade: true, reason: 'a test' })
-  const victim = await house.neighbour()
-  const { hit, isDead } = await workUnder(victim, time, { at, when, what: 'death' })
-  await victim.close()
-  if (isDead) {
-    const heir = await house.neighbour()
-    await house.sql('DELETE FROM locks')
-    await workUnder(heir, time, null)
-    await heir.close()
-  }
+  const hit = await bequeath(house, time, { at, when })
   for (const name of [`${n}`, `${n}.inner`]) {
     assert.ok(done.includes(`task of ${name}`), `the task of ${name} cleaned up (${at} ${when})`)
     assert.ok(done.includes(`box ${name}`), `${name} cleaned up (${at} ${when})`)
