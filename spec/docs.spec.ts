@@ -142,7 +142,7 @@ for (const block of blocks.filter(({ isRun }) => isRun)) {
 
 docs.run()
 
-/** With the environment a reader has who configured nothing, but for the folder and the beat. */
+/** With the environment a reader has who configured nothing, but for the folders and the beat. */
 async function inEmptyHouse(name: string, work: () => Promise<unknown>): Promise<void> {
   const data = join(folder, `${name}.data`)
   // The first one makes its database as a reader's does; the others are given one like it.
@@ -152,6 +152,7 @@ async function inEmptyHouse(name: string, work: () => Promise<unknown>): Promise
   delete process.env.REDIS_URL
   Object.assign(process.env, {
     ESCAPEMENT_DATA: data,
+    TMPDIR: folder,
     ESCAPEMENT_BEAT_MS: '20',
   })
   try {

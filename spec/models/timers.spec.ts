@@ -170,7 +170,7 @@ test('a state that says nothing fails with a timeout, and gets its time again', 
   const [failure] = await on.app.history.failures(device.id)
   assert.is(failure?.code, 'STATE_TIMEOUT')
   assert.match(failure?.message ?? '', 'State limited.strict lasted longer than 30000 ms')
-  await on.advance('5m')
+  await on.advance('1h')
   await handle.retry()
   await on.advance(29_999)
   assert.equal([(await handle.status()).status, await state()], ['running', 'strict'])
