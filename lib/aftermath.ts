@@ -1,7 +1,9 @@
 // The aftermath of a commit that did not end well: what may be repeated, and what was in fact committed.
 // Promise: an unknown COMMIT is looked up, never guessed: a unit leaves its id in what it writes.
+
 import type { Runner } from './database.ts'
 import { fault } from './errors.ts'
+import { keyed } from './keyed.ts'
 import type { Outcome, Unit } from './unit.ts'
 
 /** Deadlock or serialisation failure: the transaction was taken back whole, so it may be repeated. */
@@ -38,7 +40,7 @@ export async function readBack(
   }
   const { rows } = await runner.query(
     `SELECT x.unit_id, x.task_id, x.step FROM transitions x
-     JOIN unnest($1::uuid[], $2::integer[]) AS v(task_id, step) ON x.task_id = v.task_id AND x.step = v.step
+     JOIN unnest($1::uuid[], $2::integer[]) AS v(task_id, step) ON ${keyed('x.task_id', 'v.task_id')} AND x.step = v.step
      UNION SELECT unit_id, NULL, NULL FROM changes WHERE unit_id = ANY($3)
      UNION SELECT unit_id, NULL, NULL FROM tombstones WHERE unit_id = ANY($4)
      UNION SELECT unit_id, NULL, NULL FROM alarm_changes WHERE unit_id = ANY($5)

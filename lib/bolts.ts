@@ -1,8 +1,10 @@
 // The bolts: what is done about holds, statement by statement. Ends those whose time is over, puts off what is held and due, lets go
 // what was put off, and lets one at a time through a breaker on trial.
 // Promise: bounded batches, any number of processes at once; without holds it asks one short question a beat.
+
 import type { Runner } from './database.ts'
 import type { HoldChange, Probe } from './hold.ts'
+import { keyed } from './keyed.ts'
 import { HELD } from './latch.ts'
 
 /** Rows of one statement, and statements of one round: more is left to the next beat. */
@@ -115,7 +117,7 @@ const LET_GO = `
     SELECT d.task_id FROM dues d WHERE d.reason LIKE '${HELD}%' AND ${SCOPES} && $2::text[]
     ORDER BY d.task_id LIMIT $3 FOR UPDATE SKIP LOCKED)
   UPDATE dues d SET due_at = to_timestamp($1 / 1000.0), look_at = to_timestamp($1 / 1000.0), reason = 'let go'
-  FROM put_off WHERE d.task_id = put_off.task_id RETURNING d.task_id`
+  FROM put_off WHERE ${keyed('d.task_id', 'put_off.task_id')} RETURNING d.task_id`
 
 const DONE = `
   DELETE FROM holds h WHERE state = 'open' AND (

@@ -1,7 +1,9 @@
 // A claim: a resource under its fence, with everything in it that is due, as one statement sees it.
 // Promise: rings and mail are read in one snapshot, so mail not seen here has a ring not counted here.
+
 import type { Runner, Sequence } from './database.ts'
 import type { Hold } from './hold.ts'
+import { keyed } from './keyed.ts'
 import { prepared } from './prepared.ts'
 import { type Death, diedBefore, strike } from './strike.ts'
 import type { Origin, RunStatus } from './unit.ts'
@@ -119,9 +121,9 @@ async function oneByOne<Q, A>(asked: readonly Q[], ask: (one: Q) => Promise<A[]>
 const RAISE = prepared(`
   WITH wanted AS (
     SELECT resource_id, v.claimant, fence AS last, owner AS before, claimed_at AS since FROM leases JOIN unnest($1::uuid[], $2::text[]) AS v(id, claimant) ON v.id = resource_id
-    ORDER BY resource_id FOR NO KEY UPDATE OF leases)
+    WHERE resource_id = ANY($1) ORDER BY resource_id FOR NO KEY UPDATE OF leases)
   UPDATE leases SET fence = greatest(last + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint), owner = wanted.claimant, claimed_at = to_timestamp($3 / 1000.0)
-  FROM wanted WHERE leases.resource_id = wanted.resource_id RETURNING leases.resource_id, fence, last, since, ${USAGE},
+  FROM wanted WHERE ${keyed('leases.resource_id', 'wanted.resource_id')} RETURNING leases.resource_id, fence, last, since, ${USAGE},
     set_config('synchronous_commit', 'off', true),
     CASE WHEN before <> claimant THEN ${diedBefore('before', '$3')} END AS died`)
 
@@ -232,8 +234,8 @@ const LOOK = prepared(`
                      'actor', e.actor, 'reason', e.reason, 'sender', e.sender, 'recipient', e.recipient, 'sentAt', floor(extract(epoch FROM e.sent_at) * 1000),
                      'expiresAt', floor(extract(epoch FROM e.expires_at) * 1000)) ORDER BY e.id)
             FROM (SELECT * FROM events WHERE task_id = t.id AND consumed_at IS NULL ORDER BY id LIMIT ${MOST_MAIL + 1}) e) AS mail
-    FROM dues d JOIN tasks t ON t.id = d.task_id
-    JOIN transitions x ON x.task_id = t.id AND x.step = t.rest_step
+    FROM dues d JOIN tasks t ON ${keyed('t.id', 'd.task_id')}
+    JOIN transitions x ON ${keyed('x.task_id', 't.id')} AND x.step = t.rest_step
     WHERE d.resource_id = r.id AND d.due_at <= to_timestamp($2 / 1000.0)
     ORDER BY d.due_at LIMIT ${MOST_TASKS}) t ON true
   WHERE r.id = ANY($1)`)

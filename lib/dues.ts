@@ -8,6 +8,7 @@ import type { Berth, Ticket } from './contract.ts'
 import type { Runner } from './database.ts'
 import type { Dealer } from './dealer.ts'
 import type { HoldChange } from './hold.ts'
+import { keyed } from './keyed.ts'
 import type { Routing } from './routes.ts'
 import { kindOf, ORDINARY, standing } from './share.ts'
 import { IN_LINE } from './slots.ts'
@@ -177,7 +178,7 @@ const HASTEN = `
   UPDATE dues SET look_at = dues.due_at FROM (
     SELECT task_id FROM dues WHERE resource_id = ANY($1) AND due_at <= to_timestamp($2 / 1000.0)
       AND look_at > to_timestamp($2 / 1000.0) FOR UPDATE SKIP LOCKED) d
-  WHERE dues.task_id = d.task_id`
+  WHERE ${keyed('dues.task_id', 'd.task_id')}`
 
 /** Which of these resources have something due now? */
 export async function dueNow(

@@ -1,8 +1,10 @@
 // The express: plain steps of many tasks in one statement, which is its own transaction.
 // Promise: what it writes is what the notary would have written, under the same comparisons and locks, taken in the
 // same order; a unit that asks for more, or that lost, is left to the notary untouched.
+
 import { column, type Writing } from './columns.ts'
 import type { Database } from './database.ts'
+import { keyed } from './keyed.ts'
 import { HELD } from './latch.ts'
 import { prepared } from './prepared.ts'
 import type { Moment } from './table.ts'
@@ -196,7 +198,7 @@ const PATCHED_FIELDS = `
     UPDATE resources SET fields = (fields || w.fs) - ARRAY(SELECT jsonb_array_elements_text(w.fg)), version = version + 1,
       lost_and_found = nullif((coalesce(lost_and_found, '{}') || w.fa)
         - ARRAY(SELECT jsonb_array_elements_text(w.fn)), '{}'), updated_at = ${NOW}
-    FROM w WHERE resources.id = w.r AND w.fs <> 'null'),`
+    FROM w WHERE ${keyed('resources.id', 'w.r')} AND w.fs <> 'null'),`
 
 /**
  * Each lock waits for the one before it, whatever the planner thinks: leases, resources, tasks, each by id, as the judge
@@ -222,7 +224,7 @@ function statement(columns: readonly Column[]): string {
       moved_at = ${NOW}, finished_at = CASE WHEN k.f THEN ${NOW} END
     FROM (SELECT v.* FROM v JOIN l ON l.resource_id = v.r AND l.fence = v.n${hasAll ? CURRENT_FIELDS : ''}
       ORDER BY v.t) k
-    WHERE tasks.id = k.t AND tasks.step = ${of('k', 'e')} AND ${IS_LIVE} AND NOT tasks.is_alarmed
+    WHERE ${keyed('tasks.id', 'k.t')} AND tasks.step = ${of('k', 'e')} AND ${IS_LIVE} AND NOT tasks.is_alarmed
     RETURNING k.*),
   told AS (
     INSERT INTO transitions (task_id, step, base, from_state, to_state, event, payload, snapshot, actor, reason,
@@ -234,12 +236,12 @@ function statement(columns: readonly Column[]): string {
       due_at = to_timestamp(CASE WHEN wakes = w.k THEN w.at ELSE least(w.at, $1) END / 1000.0),
       look_at = CASE WHEN wakes = w.k AND (w.at IS NULL OR w.at > $1) THEN to_timestamp(w.at / 1000.0)
         ELSE ${LOOK_LATER} END
-    FROM w WHERE dues.task_id = w.t AND w.dr IS NOT NULL AND NOT w.f AND (
+    FROM w WHERE ${keyed('dues.task_id', 'w.t')} AND w.dr IS NOT NULL AND NOT w.f AND (
       wakes = w.k AND dues.reason = w.dr AND due_at <= ${NOW} AND w.at <= $1
       AND look_at > to_timestamp(($1 + $2::double precision / 2) / 1000.0)) IS NOT TRUE
     RETURNING w.i, wakes <> w.k AS is_rung),
   gone AS (
-    DELETE FROM dues USING w WHERE task_id = w.t AND w.f RETURNING task_id, wakes IS DISTINCT FROM w.k AS is_rung),
+    DELETE FROM dues USING w WHERE ${keyed('task_id', 'w.t')} AND w.f RETURNING task_id, wakes IS DISTINCT FROM w.k AS is_rung),
   unread AS (DELETE FROM events WHERE task_id = ANY(ARRAY(SELECT t FROM w WHERE f)) AND consumed_at IS NULL)
   SELECT (SELECT CASE WHEN count(*) < cardinality($3) THEN coalesce(array_agg(i::integer), '{}') END FROM w) AS done,
     (SELECT array_agg(i::integer) FROM due WHERE is_rung) AS rung,

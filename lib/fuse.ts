@@ -1,9 +1,12 @@
 // The fuse: counts how work behind breakers ended, and says which breaker that shuts.
 // Promise: a failure is counted in the commit of its row, and so is what follows from it; counts that are older than
 // their policy looks back are gone; a success alone is never written.
+
 import type { Runner } from './database.ts'
 import type { Count } from './hold.ts'
+import { keyed } from './keyed.ts'
 import type { Shut } from './latch.ts'
+import { prepared } from './prepared.ts'
 import { type Entry, type Moment, Table } from './table.ts'
 
 /** How finely time is told in the counts. */
@@ -68,25 +71,25 @@ function ordinal(count: number): string {
   return `${count}${end}`
 }
 
-const COUNT = `
+const COUNT = prepared(`
   INSERT INTO breaker_counts AS c (scope, at, ok, failed)
   SELECT scope, to_timestamp(at / 1000.0), sum(ok), sum(failed)
   FROM json_to_recordset($1) AS v(scope text, at double precision, ok integer, failed integer)
   WHERE $2::double precision > 0 GROUP BY 1, 2 ORDER BY 1, 2
-  ON CONFLICT (scope, at) DO UPDATE SET ok = c.ok + excluded.ok, failed = c.failed + excluded.failed`
+  ON CONFLICT (scope, at) DO UPDATE SET ok = c.ok + excluded.ok, failed = c.failed + excluded.failed`)
 
 /** What the counts come to, and how the breaker is; the rows of breakers stay locked until the commit. */
-const SUMS = `
+const SUMS = prepared(`
   WITH v AS MATERIALIZED (
     SELECT * FROM json_to_recordset($1) AS v(scope text, "withinMs" double precision)),
   old AS (
-    DELETE FROM breaker_counts c USING v WHERE c.scope = v.scope AND c.at <= to_timestamp(($2 - v."withinMs") / 1000.0)),
+    DELETE FROM breaker_counts c USING v WHERE ${keyed('c.scope', 'v.scope')} AND c.at <= to_timestamp(($2 - v."withinMs") / 1000.0)),
   h AS MATERIALIZED (
-    SELECT h.scope, h.state, h.until, h.round FROM holds h JOIN v USING (scope)
-    WHERE h.by = 'breaker' AND h.state <> 'open' ORDER BY h.scope FOR NO KEY UPDATE OF h)
+    SELECT h.scope, h.state, h.until, h.round FROM holds h WHERE h.scope = ANY(ARRAY(SELECT scope FROM v))
+    AND h.by = 'breaker' AND h.state <> 'open' ORDER BY h.scope FOR NO KEY UPDATE OF h)
   SELECT v.scope, h.state, h.until, h.round,
     coalesce((SELECT sum(ok) FROM breaker_counts c
       WHERE c.scope = v.scope AND c.at > to_timestamp(($2 - v."withinMs") / 1000.0)), 0)::integer AS ok,
     coalesce((SELECT sum(failed) FROM breaker_counts c
       WHERE c.scope = v.scope AND c.at > to_timestamp(($2 - v."withinMs") / 1000.0)), 0)::integer AS bad
-  FROM v LEFT JOIN h USING (scope) ORDER BY v.scope`
+  FROM v LEFT JOIN h USING (scope) ORDER BY v.scope`)

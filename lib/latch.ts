@@ -1,9 +1,12 @@
 // The latch: holds shut and opened as part of a commit, each change with its line of history.
 // Promise: what did not change leaves no line; a task is put off by a hold only while that hold stands, whoever opens
 // it meanwhile; whoever opens one lets go of all it put off.
+
 import { breakerCleared, breakerRaised } from './breaker-alarm.ts'
 import type { Runner } from './database.ts'
 import type { HoldChange, HoldSignal } from './hold.ts'
+import { keyed } from './keyed.ts'
+import { prepared } from './prepared.ts'
 import { type Entry, type Moment, NOW, Table } from './table.ts'
 
 /** A breaker that shuts by itself, and the figures behind it. */
@@ -122,11 +125,11 @@ const OPEN = `
   fresh AS (DELETE FROM breaker_counts c USING opened WHERE c.scope = opened.scope AND $2 = 'breaker')
   SELECT scope FROM opened`
 
-/** Shared locks: whoever opens a hold waits for these commits, and then sees what they put off. */
-const CHECK = `
+/** No partial index is to answer: all that is put off may be much. Shared locks: whoever opens a hold waits for these commits, and then sees what they put off. */
+const CHECK = prepared(`
   WITH v AS MATERIALIZED (SELECT * FROM json_to_recordset($1) AS v("taskId" uuid, scope text)),
   h AS MATERIALIZED (
-    SELECT scope FROM holds WHERE scope IN (SELECT scope FROM v) AND state <> 'open' ORDER BY scope, by FOR SHARE),
+    SELECT scope FROM holds WHERE scope = ANY(ARRAY(SELECT scope FROM v)) AND state <> 'open' ORDER BY scope, by FOR SHARE),
   gone AS (SELECT DISTINCT "taskId" FROM v WHERE scope NOT IN (SELECT scope FROM h))
   UPDATE dues d SET due_at = ${NOW}, look_at = ${NOW}, reason = 'let go'
-  FROM gone WHERE d.task_id = gone."taskId" AND d.reason LIKE '${HELD}%'`
+  FROM gone WHERE ${keyed('d.task_id', 'gone."taskId"')} AND (d.reason LIKE '${HELD}%') IS TRUE`)

@@ -1,7 +1,10 @@
 // The postman: mail into mailboxes and out of them, and what the history keeps of it.
 // Promise: mail of one unit arrives in the order it was sent; a ring is never lost; what was taken out without a
 // step is on record.
+
 import type { Runner } from './database.ts'
+import { keyed } from './keyed.ts'
+import { prepared } from './prepared.ts'
 import { type Entry, type Moment, NOW, type Table } from './table.ts'
 
 /** The most mail that waits in one mailbox before senders from outside are refused. */
@@ -91,20 +94,15 @@ export class Postman {
   }
 
   async #changes(rows: readonly object[]): Promise<void> {
-    await this.#table.rows(
-      rows,
-      `INSERT INTO changes (resource_id, event, fields, actor, reason, unit_id, at)
-       SELECT "resourceId", event, names, actor, reason, "unitId", ${NOW}
-       FROM json_to_recordset($1) AS v("resourceId" uuid, event text, names text[], actor text, reason text, "unitId" uuid)`,
-    )
+    await this.#table.rows(rows, CHANGES)
   }
 }
 
 /**
  * Ids are given out in order, so from the first waiting to the last there are at most so many: only a mailbox that
- * may be full by that is counted.
+ * may be full by that is counted. Runs are asked of each resource alone (OFFSET 0): as a join it may read all live ones.
  */
-const DELIVER = `
+const DELIVER = prepared(`
   WITH v AS MATERIALIZED (
     SELECT t.id AS "taskId", v.*, row_number() OVER (PARTITION BY t.id ORDER BY nth) AS place
     FROM ROWS FROM (json_to_recordset($1) AS (id uuid, "resourceId" uuid, task text, type text, payload jsonb,
@@ -112,8 +110,9 @@ const DELIVER = `
       "unitId" uuid, "isBounded" boolean, was text[]))
       WITH ORDINALITY AS v(id, "resourceId", task, type, payload, "dedupKey", sender, recipient, "expiresAt", actor,
         reason, "unitId", "isBounded", was, nth)
-    JOIN tasks t ON t.resource_id = v."resourceId" AND (t.name = v.task OR t.name = ANY(v.was))
-      AND t.finished_at IS NULL AND t.status <> 'stopping'),
+    CROSS JOIN LATERAL (
+      SELECT id FROM tasks WHERE resource_id = v."resourceId" AND (name = v.task OR name = ANY(v.was))
+        AND finished_at IS NULL AND status <> 'stopping' OFFSET 0) t),
   boxes AS (
     SELECT "taskId", count(*) AS coming,
       coalesce((SELECT max(id) FROM events WHERE task_id = "taskId" AND consumed_at IS NULL)
@@ -127,14 +126,19 @@ const DELIVER = `
   SELECT id, "taskId", type, payload, "dedupKey", sender, recipient, actor, reason, "unitId", ${NOW},
     to_timestamp("expiresAt" / 1000.0)
   FROM v JOIN room USING ("taskId") WHERE place <= places OR NOT "isBounded" ORDER BY nth
-  ON CONFLICT DO NOTHING RETURNING event_id AS id, task_id AS "taskId"`
+  ON CONFLICT DO NOTHING RETURNING event_id AS id, task_id AS "taskId"`)
 
 /** Makes tasks due. `told` are those whose earlier mail waits too, and for which somebody has a ticket already. */
-const RING = `
+const RING = prepared(`
   WITH was AS MATERIALIZED (
     SELECT task_id, reason = 'event' AND due_at <= ${NOW} AND look_at > ${NOW} AS told
-    FROM dues WHERE task_id IN (SELECT "taskId" FROM json_to_recordset($1) AS v("taskId" uuid))
+    FROM dues WHERE task_id = ANY(ARRAY(SELECT "taskId" FROM json_to_recordset($1) AS v("taskId" uuid)))
     ORDER BY task_id FOR NO KEY UPDATE)
   UPDATE dues d SET wakes = wakes + 1, reason = 'event', due_at = least(due_at, ${NOW}),
     look_at = least(look_at, to_timestamp(($2 + $3) / 1000.0))
-  FROM was WHERE d.task_id = was.task_id RETURNING d.task_id AS "taskId", was.told`
+  FROM was WHERE ${keyed('d.task_id', 'was.task_id')} RETURNING d.task_id AS "taskId", was.told`)
+
+const CHANGES = prepared(`
+  INSERT INTO changes (resource_id, event, fields, actor, reason, unit_id, at)
+  SELECT "resourceId", event, names, actor, reason, "unitId", ${NOW}
+  FROM json_to_recordset($1) AS v("resourceId" uuid, event text, names text[], actor text, reason text, "unitId" uuid)`)

@@ -12,6 +12,9 @@ export function prepared(text: string): string {
   return text
 }
 
+/** All that were marked, as far as their modules are loaded. */
+export const statements = (): readonly string[] => [...names.keys()]
+
 /** The statement as node-postgres takes it. */
 export function asked(text: string, values: readonly unknown[] = []) {
   const name = names.get(text)

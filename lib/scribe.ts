@@ -1,10 +1,13 @@
 // The scribe: turns units that won into rows, a statement for each table and many rows in each.
 // Promise: knows every column the store writes; decides nothing.
+
 import type { Runner } from './database.ts'
 import { Fuse } from './fuse.ts'
 import { Herald } from './herald.ts'
+import { keyed } from './keyed.ts'
 import { Latch } from './latch.ts'
 import { Postman } from './postman.ts'
+import { prepared } from './prepared.ts'
 import { ORDINARY } from './share.ts'
 import { type Entry, type Moment, NOW, Table } from './table.ts'
 import { Undertaker } from './undertaker.ts'
@@ -73,18 +76,7 @@ export class Scribe {
 
   async #creates(resources: readonly (NewResource & { unitId: string })[]): Promise<void> {
     const rows = resources.map((made) => ({ ...made, names: Object.keys(made.fields) }))
-    await this.#table.rows(
-      rows,
-      `WITH v AS (
-         SELECT * FROM json_to_recordset($1) AS v(id uuid, kind text, "parentId" uuid, fields jsonb, names text[],
-           actor text, reason text, "unitId" uuid)),
-       made AS (
-         INSERT INTO resources (id, kind, parent_id, fields, created_at, updated_at)
-         SELECT id, kind, "parentId", fields, ${NOW}, ${NOW} FROM v ON CONFLICT DO NOTHING RETURNING id),
-       leased AS (INSERT INTO leases (resource_id) SELECT id FROM made)
-       INSERT INTO changes (resource_id, version, event, fields, actor, reason, unit_id, at)
-       SELECT v.id, 0, '__create__', v.names, v.actor, v.reason, v."unitId", ${NOW} FROM v JOIN made USING (id)`,
-    )
+    await this.#table.rows(rows, CREATE)
   }
 
   /** A patch, key by key: two writers of different fields do not undo one another. */
@@ -122,26 +114,11 @@ export class Scribe {
     const rows = lastOfEach(steps).map(({ transition: _, ...move }) => {
       return { ...move, clears: cleared.has(move.taskId) }
     })
-    await this.#table.rows(
-      rows,
-      `UPDATE tasks t SET step = v.step, rest_step = v."restStep", status = v.status, state = v.state,
-         tries = v.tries, system = v.system, name = coalesce(v.name, t.name), machine_version = coalesce(v.version, machine_version), moved_at = ${NOW}, finished_at = CASE WHEN v.finished THEN ${NOW} END,
-         strikes = CASE WHEN v.clears THEN 0 ELSE t.strikes END, struck_by = CASE WHEN v.clears THEN NULL ELSE t.struck_by END
-       FROM json_to_recordset($1) AS v("taskId" uuid, step integer, "restStep" integer, status text,
-         state text, tries jsonb, finished boolean, system jsonb, version text, name text, clears boolean)
-       WHERE t.id = v."taskId"`,
-    )
+    await this.#table.rows(rows, MOVE)
   }
 
   async #transitions(lines: readonly object[]): Promise<void> {
-    await this.#table.rows(
-      lines,
-      `INSERT INTO transitions (task_id, step, base, from_state, to_state, event, payload, snapshot,
-         actor, reason, message, fence, unit_id, at)
-       SELECT "taskId", step, base, "from", "to", event, payload, snapshot, actor, reason, message, fence, "unitId", ${NOW}
-       FROM json_to_recordset($1) AS v("taskId" uuid, step integer, base integer, "from" text, "to" text,
-         event text, payload jsonb, snapshot jsonb, actor text, reason text, message text, fence bigint, "unitId" uuid)`,
-    )
+    await this.#table.rows(lines, TRANSITIONS)
   }
 
   async #starts(entries: readonly Entry[]): Promise<void> {
@@ -170,37 +147,7 @@ export class Scribe {
   async #begin(wanted: readonly { run: NewRun; unitId: string }[]): Promise<Map<string, number>> {
     const rows = await this.#table.rows(
       wanted.map(({ run, unitId }) => ({ ...run, ...laneOf(run), unitId })),
-      `WITH v AS (
-         SELECT * FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, task text, version text, "evenStopped" boolean,
-           origin jsonb, was text[], args jsonb, first jsonb, actor text, reason text, rank smallint, tenant text, "unitId" uuid)),
-       born AS (
-         INSERT INTO tasks (id, resource_id, name, machine_version, step, rest_step, status, state, origin, started_at, moved_at)
-         SELECT v.id, v."resourceId", v.task, v.version, f.step, f.step, 'running',
-           CASE f.step WHEN 0 THEN '__new__' ELSE v.first->>'state' END, v.origin, ${NOW}, ${NOW}
-         FROM v JOIN resources r ON r.id = v."resourceId" AND (v."evenStopped" OR r.state NOT IN ('stopping', '__stop__', 'deleting'))
-         CROSS JOIN LATERAL (SELECT CASE WHEN v.first IS NULL OR ${IS_HELD} THEN 0 ELSE 1 END AS step) f
-         WHERE NOT EXISTS (SELECT 1 FROM tasks t WHERE t.resource_id = v."resourceId" AND t.finished_at IS NULL
-             AND t.status = 'stopping' AND starts_with(t.name, v.task || '/') OFFSET 0)
-           AND (v.was IS NULL OR NOT EXISTS (
-             SELECT 1 FROM tasks o WHERE o.resource_id = v."resourceId" AND o.finished_at IS NULL AND o.name = ANY(v.was)))
-         FOR SHARE OF r
-         ON CONFLICT DO NOTHING
-         RETURNING id, step),
-       told AS (
-         INSERT INTO transitions (task_id, step, from_state, to_state, event, payload, snapshot, actor, reason, unit_id, at)
-         SELECT id, 0, '__new__', '__new__', '__start__', args, NULL::jsonb, actor, reason, "unitId", ${NOW} FROM v JOIN born USING (id)
-         UNION ALL
-         SELECT id, 1, '__new__', first->>'state', first->>'event', NULL, first->'snapshot', actor, NULL, "unitId", ${NOW}
-         FROM v JOIN born USING (id) WHERE step = 1),
-       due AS (
-         INSERT INTO dues (task_id, resource_id, due_at, look_at, reason, rank, share)
-         SELECT v.id, v."resourceId", CASE born.step WHEN 0 THEN ${NOW} ELSE to_timestamp(a.at / 1000.0) END,
-           to_timestamp(CASE WHEN born.step = 0 OR a.at <= $2 THEN $2 + $3 ELSE a.at END / 1000.0),
-           CASE born.step WHEN 0 THEN 'start' ELSE v.first->>'why' END, v.rank,
-           r.kind || coalesce('/' || left(r.fields->>v.tenant, ${MOST_TENANT}), '')
-         FROM v JOIN born USING (id) JOIN resources r ON r.id = v."resourceId"
-         CROSS JOIN LATERAL (SELECT (v.first->>'at')::double precision AS at) a)
-       SELECT id, step FROM born`,
+      BEGIN,
       this.#moment.toldMs,
     )
     return new Map(rows.map(({ id, step }) => [id, step]))
@@ -209,31 +156,13 @@ export class Scribe {
   /** A task rung since it was read stays due now: its wakes have moved on. */
   async #dues(entries: readonly Entry[]): Promise<void> {
     const dues = entries.flatMap(({ unit }) => unit.due ?? [])
-    const rows = await this.#table.rows(
-      lastOfEach(dues),
-      `UPDATE dues d SET reason = CASE WHEN d.wakes = v.wakes THEN v.reason ELSE d.reason END,
-         due_at = to_timestamp(CASE WHEN d.wakes = v.wakes THEN v.at ELSE least(v.at, $2) END / 1000.0),
-         look_at = to_timestamp(CASE WHEN d.wakes = v.wakes AND (v.at IS NULL OR v.at > $2) THEN v.at
-                                     ELSE $2 + $3 END / 1000.0)
-       FROM json_to_recordset($1) AS v("taskId" uuid, at double precision, reason text, wakes bigint)
-       WHERE d.task_id = v."taskId" RETURNING d.task_id AS "taskId", d.wakes <> v.wakes AS "isRung"`,
-      this.#moment.toldMs,
-    )
+    const rows = await this.#table.rows(lastOfEach(dues), DUE, this.#moment.toldMs)
     const rung = new Set(rows.filter(({ isRung }) => isRung).map(({ taskId }) => taskId))
     for (const entry of entries) entry.isRung = rung.has(entry.unit.due?.taskId)
   }
 
   async #failures(failures: NonNullable<Unit['failures']>): Promise<void> {
-    await this.#table.rows(
-      failures,
-      `INSERT INTO failures (id, resource_id, task_id, step, effect, attempt, class, code, message, severity, is_retryable,
-         playbook, detail, dependency, at)
-       SELECT id, "resourceId", "taskId", step, effect, attempt, class, code, message, severity, "isRetryable",
-         playbook, detail, dependency, ${NOW}
-       FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, "taskId" uuid, step integer, effect text,
-         attempt integer, class text, code text, message text, severity text, "isRetryable" boolean, playbook text,
-         detail jsonb, dependency text)`,
-    )
+    await this.#table.rows(failures, FAILURES)
   }
 }
 
@@ -257,3 +186,79 @@ function transitionsOf({ id, fence, step }: Unit): object[] {
   const { taskId, step: number, transition } = step
   return [{ ...transition, taskId, step: number, unitId: id, fence: fence?.fence ?? null }]
 }
+
+const CREATE = prepared(`
+  WITH v AS (
+    SELECT * FROM json_to_recordset($1) AS v(id uuid, kind text, "parentId" uuid, fields jsonb, names text[],
+      actor text, reason text, "unitId" uuid)),
+  made AS (
+    INSERT INTO resources (id, kind, parent_id, fields, created_at, updated_at)
+    SELECT id, kind, "parentId", fields, ${NOW}, ${NOW} FROM v ON CONFLICT DO NOTHING RETURNING id),
+  leased AS (INSERT INTO leases (resource_id) SELECT id FROM made)
+  INSERT INTO changes (resource_id, version, event, fields, actor, reason, unit_id, at)
+  SELECT v.id, 0, '__create__', v.names, v.actor, v.reason, v."unitId", ${NOW} FROM v JOIN made USING (id)`)
+
+const MOVE = prepared(`
+  UPDATE tasks t SET step = v.step, rest_step = v."restStep", status = v.status, state = v.state,
+    tries = v.tries, system = v.system, name = coalesce(v.name, t.name), machine_version = coalesce(v.version, machine_version), moved_at = ${NOW}, finished_at = CASE WHEN v.finished THEN ${NOW} END,
+    strikes = CASE WHEN v.clears THEN 0 ELSE t.strikes END, struck_by = CASE WHEN v.clears THEN NULL ELSE t.struck_by END
+  FROM json_to_recordset($1) AS v("taskId" uuid, step integer, "restStep" integer, status text,
+    state text, tries jsonb, finished boolean, system jsonb, version text, name text, clears boolean)
+  WHERE ${keyed('t.id', 'v."taskId"')}`)
+
+const TRANSITIONS = prepared(`
+  INSERT INTO transitions (task_id, step, base, from_state, to_state, event, payload, snapshot,
+    actor, reason, message, fence, unit_id, at)
+  SELECT "taskId", step, base, "from", "to", event, payload, snapshot, actor, reason, message, fence, "unitId", ${NOW}
+  FROM json_to_recordset($1) AS v("taskId" uuid, step integer, base integer, "from" text, "to" text,
+    event text, payload jsonb, snapshot jsonb, actor text, reason text, message text, fence bigint, "unitId" uuid)`)
+
+const BEGIN = prepared(`
+  WITH v AS (
+    SELECT * FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, task text, version text, "evenStopped" boolean,
+      origin jsonb, was text[], args jsonb, first jsonb, actor text, reason text, rank smallint, tenant text, "unitId" uuid)),
+  born AS (
+    INSERT INTO tasks (id, resource_id, name, machine_version, step, rest_step, status, state, origin, started_at, moved_at)
+    SELECT v.id, v."resourceId", v.task, v.version, f.step, f.step, 'running',
+      CASE f.step WHEN 0 THEN '__new__' ELSE v.first->>'state' END, v.origin, ${NOW}, ${NOW}
+    FROM v JOIN resources r ON ${keyed('r.id', 'v."resourceId"')} AND (v."evenStopped" OR r.state NOT IN ('stopping', '__stop__', 'deleting'))
+    CROSS JOIN LATERAL (SELECT CASE WHEN v.first IS NULL OR ${IS_HELD} THEN 0 ELSE 1 END AS step) f
+    WHERE NOT EXISTS (SELECT 1 FROM tasks t WHERE t.resource_id = v."resourceId" AND t.finished_at IS NULL
+        AND t.status = 'stopping' AND starts_with(t.name, v.task || '/') OFFSET 0)
+      AND (v.was IS NULL OR NOT EXISTS (
+        SELECT 1 FROM tasks o WHERE ${keyed('o.resource_id', 'v."resourceId"')} AND o.finished_at IS NULL AND o.name = ANY(v.was)))
+    FOR SHARE OF r
+    ON CONFLICT DO NOTHING
+    RETURNING id, step),
+  told AS (
+    INSERT INTO transitions (task_id, step, from_state, to_state, event, payload, snapshot, actor, reason, unit_id, at)
+    SELECT id, 0, '__new__', '__new__', '__start__', args, NULL::jsonb, actor, reason, "unitId", ${NOW} FROM v JOIN born USING (id)
+    UNION ALL
+    SELECT id, 1, '__new__', first->>'state', first->>'event', NULL, first->'snapshot', actor, NULL, "unitId", ${NOW}
+    FROM v JOIN born USING (id) WHERE step = 1),
+  due AS (
+    INSERT INTO dues (task_id, resource_id, due_at, look_at, reason, rank, share)
+    SELECT v.id, v."resourceId", CASE born.step WHEN 0 THEN ${NOW} ELSE to_timestamp(a.at / 1000.0) END,
+      to_timestamp(CASE WHEN born.step = 0 OR a.at <= $2 THEN $2 + $3 ELSE a.at END / 1000.0),
+      CASE born.step WHEN 0 THEN 'start' ELSE v.first->>'why' END, v.rank,
+      r.kind || coalesce('/' || left(r.fields->>v.tenant, ${MOST_TENANT}), '')
+    FROM v JOIN born USING (id) JOIN resources r ON ${keyed('r.id', 'v."resourceId"')}
+    CROSS JOIN LATERAL (SELECT (v.first->>'at')::double precision AS at) a)
+  SELECT id, step FROM born`)
+
+const DUE = prepared(`
+  UPDATE dues d SET reason = CASE WHEN d.wakes = v.wakes THEN v.reason ELSE d.reason END,
+    due_at = to_timestamp(CASE WHEN d.wakes = v.wakes THEN v.at ELSE least(v.at, $2) END / 1000.0),
+    look_at = to_timestamp(CASE WHEN d.wakes = v.wakes AND (v.at IS NULL OR v.at > $2) THEN v.at
+                                ELSE $2 + $3 END / 1000.0)
+  FROM json_to_recordset($1) AS v("taskId" uuid, at double precision, reason text, wakes bigint)
+  WHERE ${keyed('d.task_id', 'v."taskId"')} RETURNING d.task_id AS "taskId", d.wakes <> v.wakes AS "isRung"`)
+
+const FAILURES = prepared(`
+  INSERT INTO failures (id, resource_id, task_id, step, effect, attempt, class, code, message, severity, is_retryable,
+    playbook, detail, dependency, at)
+  SELECT id, "resourceId", "taskId", step, effect, attempt, class, code, message, severity, "isRetryable",
+    playbook, detail, dependency, ${NOW}
+  FROM json_to_recordset($1) AS v(id uuid, "resourceId" uuid, "taskId" uuid, step integer, effect text,
+    attempt integer, class text, code text, message text, severity text, "isRetryable" boolean, playbook text,
+    detail jsonb, dependency text)`)

@@ -2,7 +2,9 @@
 // Promise: whoever goes on has locked a row, and there are as many rows as the limit allows; a slot that frees is kept
 // for the one that waits longest, and it is told; what the dead held is free within a beat; without anybody in line the
 // clock asks nothing.
+
 import type { Runner } from './database.ts'
+import { keyed } from './keyed.ts'
 import { isSilent } from './strike.ts'
 
 /** How the reason of a due entry begins that waits for a slot; the key follows. */
@@ -70,6 +72,8 @@ export async function attend(
 }
 
 const NOW = 'to_timestamp($2 / 1000.0)'
+/** Comes before all ids. */
+const NOBODY = '00000000-0000-0000-0000-000000000000'
 const FREE = `(until IS NULL OR until <= ${NOW})`
 
 /** Its own, kept or from before a death; else a free one, unless others wait for it. */
@@ -93,31 +97,33 @@ const LEAVE = `
   UPDATE slots SET task_id = NULL, resource_id = NULL, owner = NULL, fence = NULL, until = NULL
   WHERE key = $1 AND task_id = $2 AND owner = $3`
 
+/** Asked for by its index on reason and id: by an equality the planner may read all that is due, in the order of ids. */
 const CALL = `
   WITH free AS (
     SELECT n, row_number() OVER (ORDER BY n) AS place FROM (
       SELECT n FROM slots WHERE key = $1 AND ${FREE} ORDER BY n LIMIT $4 FOR UPDATE SKIP LOCKED) f),
   waiting AS (
     SELECT task_id, resource_id, row_number() OVER (ORDER BY task_id) AS place FROM (
-      SELECT task_id, resource_id FROM dues WHERE reason LIKE '${IN_LINE}%' AND reason = '${IN_LINE}' || $1
-      ORDER BY task_id LIMIT (SELECT count(*) FROM free) FOR UPDATE SKIP LOCKED) w),
+      SELECT task_id, resource_id FROM dues WHERE reason LIKE '${IN_LINE}%'
+        AND (reason, task_id) >= ('${IN_LINE}' || $1, '${NOBODY}') AND reason <= '${IN_LINE}' || $1
+      ORDER BY reason, task_id LIMIT (SELECT count(*) FROM free) FOR UPDATE SKIP LOCKED) w),
   kept AS (
     UPDATE slots s SET task_id = w.task_id, resource_id = w.resource_id, owner = NULL, fence = NULL,
       until = to_timestamp($3 / 1000.0)
     FROM free f JOIN waiting w USING (place) WHERE s.key = $1 AND s.n = f.n)
   UPDATE dues d SET due_at = ${NOW}, look_at = ${NOW}, reason = 'called in'
-  FROM waiting w WHERE d.task_id = w.task_id RETURNING d.resource_id`
+  FROM waiting w WHERE ${keyed('d.task_id', 'w.task_id')} RETURNING d.resource_id`
 
 /** The dead may come back: what they held is another's then, so they must not commit under their fence. */
 const BURY = `
   WITH dead AS (
     SELECT s.key, s.n, s.resource_id, s.fence FROM slots s LEFT JOIN workers w ON w.id = s.owner
-    LEFT JOIN leases l ON l.resource_id = s.resource_id
+    LEFT JOIN leases l ON ${keyed('l.resource_id', 's.resource_id')}
     WHERE s.until = 'infinity' AND (w.stopped_at IS NOT NULL OR ${isSilent('w', '$1')}
       OR w.id IS NULL AND coalesce(l.claimed_at < to_timestamp(($1 - $2) / 1000.0), true))
     FOR UPDATE OF s SKIP LOCKED),
   fenced AS (
-    UPDATE leases l SET fence = l.fence + 1 FROM dead d WHERE l.resource_id = d.resource_id AND l.fence = d.fence)
+    UPDATE leases l SET fence = l.fence + 1 FROM dead d WHERE ${keyed('l.resource_id', 'd.resource_id')} AND l.fence = d.fence)
   UPDATE slots s SET task_id = NULL, resource_id = NULL, owner = NULL, fence = NULL, until = NULL
   FROM dead d WHERE s.key = d.key AND s.n = d.n`
 

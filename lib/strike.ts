@@ -1,7 +1,9 @@
 // A strike: a process died, and this task was in its hands.
 // Promise: only what it had in hand is struck: tasks that were due when it claimed their resource, or that its last
 // commit left due at once, and that have been settled by nobody since.
+
 import type { Runner } from './database.ts'
+import { keyed } from './keyed.ts'
 
 /** A claim whose claimant is gone without a word. */
 export interface Death {
@@ -42,11 +44,13 @@ export const inHand = (since: string, fence: string): string =>
      SELECT 1 FROM transitions x WHERE x.task_id = t.id AND x.step = t.step AND x.fence = ${fence} AND d.due_at <= x.at))`
 
 const STRIKE = `
-  WITH v AS (SELECT * FROM json_to_recordset($1) AS v("resourceId" uuid, fence bigint, since double precision, who text)),
+  WITH d AS MATERIALIZED (
+    SELECT d.task_id, d.due_at, v.* FROM json_to_recordset($1) AS v("resourceId" uuid, fence bigint, since double precision, who text)
+    JOIN dues d ON ${keyed('d.resource_id', 'v."resourceId"')} WHERE d.due_at <= to_timestamp($2 / 1000.0)),
   struck AS (
-    SELECT t.id, v.who FROM v JOIN dues d ON d.resource_id = v."resourceId" JOIN tasks t ON t.id = d.task_id
-    WHERE t.status = 'running' AND d.due_at <= to_timestamp($2 / 1000.0)
-      AND ${inHand('to_timestamp(v.since / 1000.0)', 'v.fence')}
+    SELECT t.id, d.who FROM d JOIN tasks t ON t.id = d.task_id
+    WHERE t.id = ANY(ARRAY(SELECT task_id FROM d)) AND t.status = 'running'
+      AND ${inHand('to_timestamp(d.since / 1000.0)', 'd.fence')}
     ORDER BY t.id FOR NO KEY UPDATE OF t)
   UPDATE tasks t SET strikes = strikes + 1, struck_by = array_append(struck_by, struck.who)
-  FROM struck WHERE t.id = struck.id`
+  FROM struck WHERE ${keyed('t.id', 'struck.id')}`

@@ -1,7 +1,9 @@
 // The taking: what is due is taken, in one order or another, and put off by as long as a ticket is trusted.
 // Promise: two clocks at once take different entries; what is held is put off in passing, and is not taken.
+
 import type { Runner } from './database.ts'
 import { DEALT, type TakeShares } from './dealer.ts'
+import { keyed } from './keyed.ts'
 import { HELD } from './latch.ts'
 import { ORDINARY } from './share.ts'
 
@@ -57,13 +59,13 @@ const PICKED = (order: Order) =>
     SELECT task_id FROM young WHERE due_at >= to_timestamp($4 / 1000.0) AND rank <= ${ORDINARY}
       ${order === 'newest of' ? "AND (split_part(share, '/', 1) = ANY($5)) = $6" : ''} ORDER BY due_at DESC LIMIT 2 * $2),
   picked AS (
-    SELECT d.task_id, d.resource_id FROM dues d JOIN youngest USING (task_id)
+    SELECT d.task_id, d.resource_id FROM youngest y JOIN dues d ON ${keyed('d.task_id', 'y.task_id')}
     WHERE d.look_at <= to_timestamp($1 / 1000.0) ORDER BY d.due_at DESC LIMIT $2 FOR UPDATE OF d SKIP LOCKED)`
 
 const TAKE = (order: Order) => `
   WITH ${PICKED(order)}
   UPDATE dues SET look_at = to_timestamp(($1 + $3) / 1000.0) FROM picked
-  WHERE dues.task_id = picked.task_id RETURNING dues.resource_id, dues.due_at, dues.rank, dues.share`
+  WHERE ${keyed('dues.task_id', 'picked.task_id')} RETURNING dues.resource_id, dues.due_at, dues.rank, dues.share`
 
 /**
  * The same while something is held. What a hold puts off, it puts off to its end, a breaker's a little beyond it, each
@@ -74,7 +76,7 @@ const TAKE_UNHELD = (order: Order) => `
   found AS MATERIALIZED (
     SELECT p.task_id, h.scope, h.until + CASE WHEN h.by = 'breaker' THEN random() * 0.1 ELSE 0 END
       * (h.until - to_timestamp($1 / 1000.0)) AS until
-    FROM picked p JOIN tasks t ON t.id = p.task_id JOIN resources r ON r.id = p.resource_id
+    FROM picked p JOIN tasks t ON ${keyed('t.id', 'p.task_id')} JOIN resources r ON ${keyed('r.id', 'p.resource_id')}
     JOIN holds h ON h.scope = ANY(ARRAY[
       'resource:' || r.id, 'task:' || r.kind || '.' || split_part(t.name, '/', 1)])
     WHERE h.state = 'shut' AND (h.until IS NULL OR h.until > to_timestamp($1 / 1000.0))
@@ -86,5 +88,5 @@ const TAKE_UNHELD = (order: Order) => `
     look_at = CASE WHEN held.scope IS NULL THEN to_timestamp(($1 + $3) / 1000.0) ELSE held.until END,
     reason = CASE WHEN held.scope IS NULL THEN dues.reason ELSE '${HELD}' || held.scope END
   FROM picked LEFT JOIN held USING (task_id)
-  WHERE dues.task_id = picked.task_id
+  WHERE ${keyed('dues.task_id', 'picked.task_id')}
   RETURNING dues.resource_id, dues.due_at, dues.rank, dues.share, held.scope IS NOT NULL AS is_held`

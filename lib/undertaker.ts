@@ -1,10 +1,12 @@
 // The undertaker: how runs and resources come to their end.
 // Promise: a run with an exit machine is not gone before that is done, unless by force; what is gone leaves a line
 // that says who ended it and why.
+
 import { EXIT, exitName } from './address.ts'
 import type { Json } from './codec.ts'
 import type { Runner } from './database.ts'
 import { newToken } from './id.ts'
+import { keyed } from './keyed.ts'
 import { type Entry, type Moment, NOW } from './table.ts'
 import type { Author, NewRun, Origin, RunEnd, RunStop } from './unit.ts'
 
@@ -126,6 +128,9 @@ const MEANT = `
       OR EXISTS (SELECT 1 FROM unnest($3) AS root WHERE starts_with(t.name, root || '/')))
     AND ($4::text IS NULL OR NOT (t.name = $4 OR starts_with(t.name, $4 || '/')))`
 
+/** Their ids, found before they are locked in that order: to be had in it, all runs there are might be read. */
+const OF_THEM = `ARRAY(SELECT t.id FROM tasks t WHERE ${MEANT})`
+
 /** Runs whose end is under way, and their exit machines, which are deeper than the task ($6). */
 const LEAVING = `
   (t.status = 'stopping' OR EXISTS (
@@ -134,12 +139,13 @@ const LEAVING = `
 
 const STOP = `
   WITH live AS (
-    SELECT t.id, t.step, t.state FROM tasks t WHERE ${MEANT} AND ($11 OR NOT ${LEAVING})
+    SELECT t.id, t.step, t.state FROM tasks t
+    WHERE t.id = ANY(${OF_THEM}) AND (t.finished_at IS NULL) IS TRUE AND ($11 OR NOT ${LEAVING})
     ORDER BY t.id FOR NO KEY UPDATE),
   moved AS (
     UPDATE tasks t SET step = live.step + 1, status = 'stopped', state = '__stop__', tries = NULL,
       moved_at = ${NOW}, finished_at = ${NOW}
-    FROM live WHERE t.id = live.id)
+    FROM live WHERE ${keyed('t.id', 'live.id')})
   INSERT INTO transitions (task_id, step, from_state, to_state, event, payload, actor, reason, unit_id, at)
   SELECT id, step + 1, state, '__stop__', '__stop__', $10, $7, $8, $9, ${NOW} FROM live RETURNING task_id`
 
@@ -148,19 +154,19 @@ const QUIT = `
     SELECT t.id, t.name, t.step, t.rest_step, t.state, t.origin, e.version
     FROM tasks t JOIN json_to_recordset($10) AS e(task text, src text, version text)
       ON e.task = split_part(t.name, '/', 1) AND e.src IS NOT DISTINCT FROM (t.origin->'src'->>-1)
-    WHERE ${MEANT} AND NOT ${LEAVING} ORDER BY t.id FOR NO KEY UPDATE OF t),
+    WHERE t.id = ANY(${OF_THEM}) AND (t.finished_at IS NULL) IS TRUE AND NOT ${LEAVING} ORDER BY t.id FOR NO KEY UPDATE OF t),
   moved AS (
     UPDATE tasks t SET step = live.step + 1, status = 'stopping', state = '__stopping__', tries = NULL,
-      system = NULL, moved_at = ${NOW} FROM live WHERE t.id = live.id),
+      system = NULL, moved_at = ${NOW} FROM live WHERE ${keyed('t.id', 'live.id')}),
   told AS (
     INSERT INTO transitions (task_id, step, from_state, to_state, event, actor, reason, unit_id, at)
     SELECT id, step + 1, state, '__stopping__', '__stop__', $7, $8, $9, ${NOW} FROM live),
   quiet AS (
     UPDATE dues d SET due_at = NULL, look_at = NULL, reason = 'stopping', wakes = wakes + 1
-    FROM live WHERE d.task_id = live.id),
-  unread AS (DELETE FROM events e USING live WHERE e.task_id = live.id AND consumed_at IS NULL)
+    FROM live WHERE ${keyed('d.task_id', 'live.id')}),
+  unread AS (DELETE FROM events WHERE task_id = ANY(ARRAY(SELECT id FROM live)) AND consumed_at IS NULL)
   SELECT live.id, live.name, live.step + 1 AS step, live.state, live.origin, live.version, x.snapshot->'context' AS context
-  FROM live JOIN transitions x ON x.task_id = live.id AND x.step = live.rest_step`
+  FROM live JOIN transitions x ON ${keyed('x.task_id', 'live.id')} AND x.step = live.rest_step`
 
 const END = `
   WITH live AS (
@@ -168,7 +174,7 @@ const END = `
       AND finished_at IS NULL FOR NO KEY UPDATE),
   moved AS (
     UPDATE tasks t SET step = live.step + 1, status = 'stopped', state = '__stop__',
-      moved_at = ${NOW}, finished_at = ${NOW} FROM live WHERE t.id = live.id)
+      moved_at = ${NOW}, finished_at = ${NOW} FROM live WHERE ${keyed('t.id', 'live.id')})
   INSERT INTO transitions (task_id, step, from_state, to_state, event, actor, reason, unit_id, at)
   SELECT id, step + 1, state, '__stop__', '${EXIT}', $4, $5, $6, ${NOW} FROM live RETURNING task_id`
 

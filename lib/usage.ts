@@ -1,6 +1,8 @@
 // The usage of a resource: what it has used of the quota of its kind, kept beside its fence.
 // Promise: read with the claim and written once a round; what a worker used that died is found in the history.
+
 import type { Runner } from './database.ts'
+import { keyed } from './keyed.ts'
 import { prepared } from './prepared.ts'
 
 /** What was used within the period that began then; as of this fence, all of it is told. */
@@ -56,11 +58,11 @@ const CHARGE = prepared(`
     AS v(id, fence, at, steps, ms)),
   l AS MATERIALIZED (
     SELECT resource_id FROM leases JOIN v ON v.id = resource_id AND v.fence = leases.fence
-    ORDER BY resource_id FOR NO KEY UPDATE OF leases)
+    WHERE resource_id = ANY($1) ORDER BY resource_id FOR NO KEY UPDATE OF leases)
   UPDATE leases SET period_at = to_timestamp(v.at / 1000.0), used_steps = v.steps, used_ms = v.ms, used_fence = v.fence
-  FROM v JOIN l ON l.resource_id = v.id WHERE leases.resource_id = v.id`)
+  FROM v JOIN l ON l.resource_id = v.id WHERE ${keyed('leases.resource_id', 'v.id')}`)
 
 const UNTOLD = `
   SELECT count(*)::integer AS steps, min(x.at) AS first, max(x.at) AS last
-  FROM tasks t JOIN transitions x ON x.task_id = t.id
+  FROM tasks t JOIN transitions x ON ${keyed('x.task_id', 't.id')}
   WHERE t.resource_id = $1 AND x.fence > $2 AND x.fence < $3 AND x.step > 0 AND x.at >= to_timestamp($4 / 1000.0)`

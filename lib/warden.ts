@@ -1,10 +1,13 @@
 // The warden: alarms raised, moved and closed within the commit that brings it about, and the notices of it.
 // Promise: one row for each key, whoever raises it and however many at once; what a machine decides is written as it
 // decides it; a task without alarms and a resource without rules cost nothing here.
+
 import type { AlarmLogic, AlarmResult, AlarmSignal, StoredAlarm } from './alarm.ts'
 import type { Author } from './author.ts'
 import type { Runner } from './database.ts'
+import { keyed } from './keyed.ts'
 import type { NewNotice } from './notice.ts'
+import { prepared } from './prepared.ts'
 import { type Entry, type Moment, NOW, type Rang, Table } from './table.ts'
 import { watchedIn } from './watched.ts'
 
@@ -193,9 +196,12 @@ export function storedAlarm(row: any): StoredAlarm {
   }
 }
 
+/** Found before they are put in order (OFFSET 0): to be had in it, all alarms there are might be read. */
 const CLOSING = `
-  SELECT key, closes, task_id FROM alarms WHERE state <> 'closed' AND task_id = ANY($1::uuid[]) AND closes <> 'told'
-  UNION SELECT key, closes, NULL FROM alarms WHERE state <> 'closed' AND resource_id = ANY($2::uuid[]) ORDER BY key`
+  SELECT * FROM (
+    SELECT key, closes, task_id FROM alarms WHERE (state <> 'closed') IS TRUE AND task_id = ANY($1::uuid[]) AND closes <> 'told' OFFSET 0) t
+  UNION SELECT * FROM (
+    SELECT key, closes, NULL::uuid FROM alarms WHERE state <> 'closed' AND resource_id = ANY($2::uuid[]) OFFSET 0) r ORDER BY key`
 
 const ROW = `
   json_to_recordset($1) AS v(id uuid, key text, name text, kind text, "resourceId" uuid, "taskId" uuid, task text,
@@ -206,35 +212,35 @@ const ROW = `
 
 const at = (name: string) => `to_timestamp("${name}" / 1000.0)`
 
-const INSERT = `
+const INSERT = prepared(`
   INSERT INTO alarms (id, key, name, kind, resource_id, task_id, task, closes, severity, state, is_clearing, message,
     playbook, labels, detail, count, episode, owner, note, first_seen_at, last_seen_at, opened_at, closed_at, rest,
     due_at, version)
   SELECT id, key, name, kind, "resourceId", "taskId", task, closes, severity, state, "isClearing", message,
     playbook, labels, detail, count, episode, owner, note, ${at('firstSeenAt')}, ${at('lastSeenAt')}, ${at('openedAt')},
     ${at('closedAt')}, rest, ${at('dueAt')}, version
-  FROM ${ROW} WHERE $2::double precision IS NOT NULL ORDER BY key ON CONFLICT DO NOTHING RETURNING key`
+  FROM ${ROW} WHERE $2::double precision IS NOT NULL ORDER BY key ON CONFLICT DO NOTHING RETURNING key`)
 
-const UPDATE = `
+const UPDATE = prepared(`
   UPDATE alarms a SET name = v.name, kind = v.kind, resource_id = v."resourceId", task_id = v."taskId", task = v.task,
     closes = v.closes, severity = v.severity, state = v.state, is_clearing = v."isClearing", message = v.message,
     playbook = v.playbook, labels = v.labels, detail = v.detail, count = v.count, episode = v.episode,
     owner = v.owner, note = v.note, first_seen_at = ${at('firstSeenAt')}, last_seen_at = ${at('lastSeenAt')},
     opened_at = ${at('openedAt')}, closed_at = ${at('closedAt')}, rest = v.rest, due_at = ${at('dueAt')},
     version = v.version
-  FROM ${ROW} WHERE a.id = v.id AND $2::double precision IS NOT NULL`
+  FROM ${ROW} WHERE ${keyed('a.id', 'v.id')} AND $2::double precision IS NOT NULL`)
 
-const CHANGES = `
+const CHANGES = prepared(`
   INSERT INTO alarm_changes (alarm_id, version, event, from_state, to_state, actor, reason, unit_id, at)
   SELECT "alarmId", version, event, "from", "to", actor, reason, "unitId", ${NOW}
   FROM json_to_recordset($1) AS v("alarmId" uuid, version bigint, event text, "from" text, "to" text, actor text,
-    reason text, "unitId" uuid)`
+    reason text, "unitId" uuid)`)
 
-const NOTICES = `
+const NOTICES = prepared(`
   INSERT INTO notices (id, type, severity, alarm_id, episode, kind, resource_id, task, message, labels, payload, unit_id, at)
   SELECT id, type, severity, "alarmId", episode, kind, "resourceId", task, message, labels, payload, "unitId", ${NOW}
   FROM json_to_recordset($1) AS v(id uuid, type text, severity text, "alarmId" uuid, episode integer, kind text,
-    "resourceId" uuid, task text, message text, labels jsonb, payload jsonb, "unitId" uuid)`
+    "resourceId" uuid, task text, message text, labels jsonb, payload jsonb, "unitId" uuid)`)
 
 const FLAG = `
   UPDATE tasks t SET is_alarmed = EXISTS (

@@ -1,7 +1,9 @@
 // The outbox of notices, for whoever delivers them.
 // Promise: a notice is handed over once, in one transaction with what its teller writes down about it, and never before
 // one that was written earlier; what is inhibited or under maintenance is held, and waits again when that is over; nothing is lost by a crash.
+
 import type { Database, Runner } from '../lib/database.ts'
+import { keyed } from '../lib/keyed.ts'
 import type { Notice } from '../lib/notice.ts'
 import type { Time } from '../lib/time.ts'
 import { inhibited } from './inhibition.ts'
@@ -79,7 +81,7 @@ const ONE_AT_A_TIME = 'SELECT pg_advisory_xact_lock(730631, hashtext($1))'
 const HAND = `
   WITH next AS (
     SELECT id FROM notices WHERE status = 'waiting' ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED)
-  UPDATE notices n SET status = 'handed' FROM next WHERE n.id = next.id RETURNING n.*`
+  UPDATE notices n SET status = 'handed' FROM next WHERE ${keyed('n.id', 'next.id')} RETURNING n.*`
 
 /** Is nobody to be told of this now, and why? Only of what opens or goes on; a close is told to whoever heard of it. */
 const BLOCKED = `
@@ -102,7 +104,7 @@ const HOLD = `
       EXISTS (SELECT 1 FROM notices o WHERE o.alarm_id = n.alarm_id AND o.status = 'held' AND o.id <> n.id) AS is_twin
     FROM notices n WHERE n.id = ANY($1::uuid[]))
   UPDATE notices n SET status = CASE WHEN is_twin THEN 'dropped' ELSE 'held' END, held_by = why
-  FROM blocked b WHERE b.id = n.id AND why IS NOT NULL RETURNING n.id`
+  FROM blocked b WHERE ${keyed('n.id', 'b.id')} AND why IS NOT NULL RETURNING n.id`
 
 const RELEASE = `
   WITH looked AS (
@@ -110,7 +112,7 @@ const RELEASE = `
       EXISTS (SELECT 1 FROM alarms a WHERE a.id = n.alarm_id AND (a.state = 'closed' OR a.episode <> n.episode)) AS is_over
     FROM notices n WHERE n.status = 'held' AND $1::uuid IS NULL ORDER BY n.seq LIMIT $3 FOR UPDATE SKIP LOCKED)
   UPDATE notices n SET status = CASE WHEN is_over THEN 'dropped' ELSE 'waiting' END, held_by = NULL
-  FROM looked l WHERE l.id = n.id AND (is_over OR why IS NULL) RETURNING n.id, n.status`
+  FROM looked l WHERE ${keyed('n.id', 'l.id')} AND (is_over OR why IS NULL) RETURNING n.id, n.status`
 
 const PRUNE = `
   DELETE FROM notices WHERE id IN (

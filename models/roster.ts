@@ -1,12 +1,14 @@
 // The roster: who is at work. Each clock and each worker of a process keeps a row and says now and then that it lives.
 // Promise: whoever dies falls silent, for what blocks the process blocks its pulse; whoever ends in good order says so;
 // a process that was itself cut off from the database judges nobody until the others had time to be heard again.
+
 import { hostname } from 'node:os'
 import type { Config } from '../lib/config.ts'
 import type { Database } from '../lib/database.ts'
 import { asError } from '../lib/errors.ts'
 import type { Events } from '../lib/events.ts'
 import { newToken } from '../lib/id.ts'
+import { keyed } from '../lib/keyed.ts'
 import { SILENT_PULSES } from '../lib/strike.ts'
 import type { Time } from '../lib/time.ts'
 import { within } from '../lib/within.ts'
@@ -177,7 +179,7 @@ const SAY = `
 
 const RELEASE = `
   UPDATE leases SET owner = NULL FROM unnest($1::uuid[], $2::bigint[]) AS v(id, held)
-  WHERE resource_id = v.id AND fence = v.held`
+  WHERE ${keyed('resource_id', 'v.id')} AND fence = v.held`
 
 const SWEEP = `
   DELETE FROM workers WHERE seen_at < to_timestamp($1 / 1000.0) OR id IN (

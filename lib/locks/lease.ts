@@ -3,9 +3,11 @@
 // that the next taker overwrites. Session advisory locks would not do: PGlite has one session.
 // What is asked during one trip goes together in the next, rows always locked in the order of their keys. Who asks for a
 // key that is held leaves a mark in its row.
+
 import { Coalescer } from '../coalescer.ts'
 import type { Hold, Lock } from '../contract.ts'
 import { newToken } from '../id.ts'
+import { keyed } from '../keyed.ts'
 
 /** Something statements can be sent to, each committed by itself. */
 export interface LeaseRunner {
@@ -27,19 +29,19 @@ const ACQUIRE = `
 /** The rows that are still the askers', held in order until the statement is over. */
 const OURS = `
   WITH ours AS (
-    SELECT asked.key, asked.token, asked.ttl FROM locks JOIN ${ASKED} USING (key, token)
-    ORDER BY locks.key FOR UPDATE OF locks
+    SELECT asked.key, asked.token, asked.ttl FROM ${ASKED} JOIN locks USING (key, token)
+    WHERE locks.key = ANY($1) ORDER BY locks.key FOR UPDATE OF locks
   )`
 
 const EXTEND = `${OURS}
   UPDATE locks SET expires_at = ${EXPIRY} FROM ours AS asked
-  WHERE locks.key = asked.key AND locks.token = asked.token AND expires_at >= clock_timestamp()
+  WHERE ${keyed('locks.key', 'asked.key')} AND locks.token = asked.token AND expires_at >= clock_timestamp()
   RETURNING locks.token, true AS is_yes`
 
 /** Says whether nobody has asked for the key. */
 const RELEASE = `${OURS}
   DELETE FROM locks USING ours AS asked
-  WHERE locks.key = asked.key AND locks.token = asked.token
+  WHERE ${keyed('locks.key', 'asked.key')} AND locks.token = asked.token
   RETURNING locks.token, NOT is_wanted AS is_yes`
 
 /** The most keys of one trip. */
