@@ -27,15 +27,24 @@ test('the last settlement counts', () => {
   assert.is(recent.covers('r', AT + 10_000), true)
 })
 
-test('ten thousand are kept in mind, the latest', () => {
+test('the latest ten thousand are kept in mind, and no more than twice as many', () => {
   const recent = new Recent()
-  for (let index = 0; index <= 10_000; index++) {
-    recent.settled(`r${index}`, AT)
-    if (index === 9_999) recent.settled('r0', AT)
+  const settle = (from: number, to: number) => {
+    for (let index = from; index < to; index++) recent.settled(`r${index}`, AT)
   }
-  assert.is(recent.covers('r0', 0), true, 'settled again, it was not the oldest')
+  const areKept = (from: number, to: number) => {
+    for (let index = from; index < to; index++) if (!recent.covers(`r${index}`, 0)) return false
+    return true
+  }
+  settle(0, 10_000)
+  assert.ok(areKept(0, 10_000))
+  settle(10_000, 14_000)
+  assert.ok(areKept(4_000, 14_000))
+  recent.settled('r0', AT)
+  settle(14_000, 23_000)
+  assert.ok(areKept(13_000, 23_000))
   assert.is(recent.covers('r1', 0), false)
-  assert.is(recent.covers('r2', 0), true)
+  assert.is(recent.covers('r0', 0), true, 'settled again, it was not the oldest')
 })
 
 test.run()
