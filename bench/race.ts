@@ -66,13 +66,22 @@ async function walk(system: System, track: Track, size: Size): Promise<Figures> 
   }
 }
 
-/** A process that has walked with other instances, on ground that is gone, and waits for where to go. */
-export async function warmed(system: System, track: Track, size: Size): Promise<Contestant> {
+/**
+ * A process that has walked with other instances, on ground that is gone, and waits for where to go.
+ * @param orderOf what it is asked to do with so many, if that is not `work`
+ */
+export async function warmed(
+  system: System,
+  track: Track,
+  size: Size,
+  orderOf: (instances: number) => Order = () => WORK,
+): Promise<Contestant> {
   const begun: Contestant[] = []
   /** In a first process, and in that one again. */
   const walked = (instances: number) =>
     visit(system, track, { ...size, instances }, async (place) => {
-      await errand(place, { does: 'prepare' })
+      const order = orderOf(instances)
+      if (order.does === 'work') await errand(place, { does: 'prepare' })
       const [before] = begun
       // The place would end it with itself.
       const walker = before ?? new Contestant(system, place.ground, track.entry)
@@ -80,7 +89,7 @@ export async function warmed(system: System, track: Track, size: Size): Promise<
       else begun.push(walker)
       await walker.ask({ does: 'stand' })
       const startedAt = performance.now()
-      await walker.ask(WORK)
+      await walker.ask(order)
       const elapsedMs = performance.now() - startedAt
       await walker.ask({ does: 'leave' })
       return { walker, elapsedMs }
