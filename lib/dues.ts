@@ -177,7 +177,7 @@ export async function hasten(runner: Runner, ids: readonly string[], nowMs: numb
 const HASTEN = `
   UPDATE dues SET look_at = dues.due_at FROM (
     SELECT task_id FROM dues WHERE resource_id = ANY($1) AND due_at <= to_timestamp($2 / 1000.0)
-      AND look_at > to_timestamp($2 / 1000.0) FOR UPDATE SKIP LOCKED) d
+      AND (look_at > to_timestamp($2 / 1000.0)) IS TRUE FOR UPDATE SKIP LOCKED) d
   WHERE ${keyed('dues.task_id', 'd.task_id')}`
 
 /** Which of these resources have something due now? */

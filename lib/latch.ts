@@ -125,7 +125,7 @@ const OPEN = `
   fresh AS (DELETE FROM breaker_counts c USING opened WHERE c.scope = opened.scope AND $2 = 'breaker')
   SELECT scope FROM opened`
 
-/** No partial index is to answer: all that is put off may be much. Shared locks: whoever opens a hold waits for these commits, and then sees what they put off. */
+/** Shared locks: whoever opens a hold waits for these commits, and then sees what they put off. */
 const CHECK = prepared(`
   WITH v AS MATERIALIZED (SELECT * FROM json_to_recordset($1) AS v("taskId" uuid, scope text)),
   h AS MATERIALIZED (

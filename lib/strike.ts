@@ -38,10 +38,10 @@ export async function strike(
   await runner.query(STRIKE, [JSON.stringify(deaths), nowMs])
 }
 
-/** SQL: had the claim `v` (fence, since) this task `t`, whose due entry is `d`, in hand? */
+/** SQL: had a claim, of this fence and since then, the task `t`, whose due entry is `d`, in hand? */
 export const inHand = (since: string, fence: string): string =>
   `(d.due_at <= ${since} OR EXISTS (
-     SELECT 1 FROM transitions x WHERE x.task_id = t.id AND x.step = t.step AND x.fence = ${fence} AND d.due_at <= x.at))`
+     SELECT 1 FROM transitions x WHERE x.task_id = t.id AND x.step = t.step AND x.fence = ${fence} AND (d.due_at <= x.at) IS TRUE))`
 
 const STRIKE = `
   WITH d AS MATERIALIZED (

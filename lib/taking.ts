@@ -60,7 +60,7 @@ const PICKED = (order: Order) =>
       ${order === 'newest of' ? "AND (split_part(share, '/', 1) = ANY($5)) = $6" : ''} ORDER BY due_at DESC LIMIT 2 * $2),
   picked AS (
     SELECT d.task_id, d.resource_id FROM youngest y JOIN dues d ON ${keyed('d.task_id', 'y.task_id')}
-    WHERE d.look_at <= to_timestamp($1 / 1000.0) ORDER BY d.due_at DESC LIMIT $2 FOR UPDATE OF d SKIP LOCKED)`
+    WHERE (d.look_at <= to_timestamp($1 / 1000.0)) IS TRUE ORDER BY d.due_at DESC LIMIT $2 FOR UPDATE OF d SKIP LOCKED)`
 
 const TAKE = (order: Order) => `
   WITH ${PICKED(order)}

@@ -121,15 +121,16 @@ function exitOrigin(origin: Origin | null): Origin {
   return { src: [...(origin?.src ?? []), EXIT], id: 'exit', sync: false }
 }
 
-/** Live runs of $1: those of task $3 and what it has spawned, or all but $4; $5: only what it has spawned. */
-const MEANT = `
-  t.resource_id = $1 AND t.finished_at IS NULL
-    AND ($3::text[] IS NULL OR (t.name = ANY($3) AND NOT $5)
+/** Those of task $3 and what it has spawned, or all but $4; $5: only what it has spawned. */
+const NAMED = `
+  ($3::text[] IS NULL OR (t.name = ANY($3) AND NOT $5)
       OR EXISTS (SELECT 1 FROM unnest($3) AS root WHERE starts_with(t.name, root || '/')))
     AND ($4::text IS NULL OR NOT (t.name = $4 OR starts_with(t.name, $4 || '/')))`
 
-/** Their ids, found before they are locked in that order: to be had in it, all runs there are might be read. */
-const OF_THEM = `ARRAY(SELECT t.id FROM tasks t WHERE ${MEANT})`
+/** Live runs of $1, found before they are locked in the order of their ids: to be had in it, all there are might be read. */
+const MEANT = `
+  t.id = ANY(ARRAY(SELECT t.id FROM tasks t WHERE t.resource_id = $1 AND t.finished_at IS NULL AND ${NAMED}))
+    AND (t.finished_at IS NULL) IS TRUE AND ${NAMED}`
 
 /** Runs whose end is under way, and their exit machines, which are deeper than the task ($6). */
 const LEAVING = `
@@ -140,7 +141,7 @@ const LEAVING = `
 const STOP = `
   WITH live AS (
     SELECT t.id, t.step, t.state FROM tasks t
-    WHERE t.id = ANY(${OF_THEM}) AND (t.finished_at IS NULL) IS TRUE AND ($11 OR NOT ${LEAVING})
+    WHERE ${MEANT} AND ($11 OR NOT ${LEAVING})
     ORDER BY t.id FOR NO KEY UPDATE),
   moved AS (
     UPDATE tasks t SET step = live.step + 1, status = 'stopped', state = '__stop__', tries = NULL,
@@ -154,7 +155,7 @@ const QUIT = `
     SELECT t.id, t.name, t.step, t.rest_step, t.state, t.origin, e.version
     FROM tasks t JOIN json_to_recordset($10) AS e(task text, src text, version text)
       ON e.task = split_part(t.name, '/', 1) AND e.src IS NOT DISTINCT FROM (t.origin->'src'->>-1)
-    WHERE t.id = ANY(${OF_THEM}) AND (t.finished_at IS NULL) IS TRUE AND NOT ${LEAVING} ORDER BY t.id FOR NO KEY UPDATE OF t),
+    WHERE ${MEANT} AND NOT ${LEAVING} ORDER BY t.id FOR NO KEY UPDATE OF t),
   moved AS (
     UPDATE tasks t SET step = live.step + 1, status = 'stopping', state = '__stopping__', tries = NULL,
       system = NULL, moved_at = ${NOW} FROM live WHERE ${keyed('t.id', 'live.id')}),
@@ -181,7 +182,7 @@ const END = `
 const REMOVE = `
   WITH RECURSIVE tree AS (
     SELECT id FROM resources WHERE id = $1
-    UNION SELECT r.id FROM resources r JOIN tree ON r.parent_id = tree.id WHERE $3),
-  gone AS (DELETE FROM resources r USING tree WHERE r.id = tree.id RETURNING r.id, r.kind, r.parent_id, r.state)
+    UNION SELECT r.id FROM resources r JOIN tree ON ${keyed('r.parent_id', 'tree.id')} WHERE $3),
+  gone AS (DELETE FROM resources r USING tree WHERE ${keyed('r.id', 'tree.id')} RETURNING r.id, r.kind, r.parent_id, r.state)
   INSERT INTO tombstones (resource_id, kind, parent_id, state, is_forced, actor, reason, unit_id, at)
   SELECT id, kind, parent_id, state, $4, $5, $6, $7, ${NOW} FROM gone RETURNING resource_id AS id, kind`

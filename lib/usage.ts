@@ -65,4 +65,4 @@ const CHARGE = prepared(`
 const UNTOLD = `
   SELECT count(*)::integer AS steps, min(x.at) AS first, max(x.at) AS last
   FROM tasks t JOIN transitions x ON ${keyed('x.task_id', 't.id')}
-  WHERE t.resource_id = $1 AND x.fence > $2 AND x.fence < $3 AND x.step > 0 AND x.at >= to_timestamp($4 / 1000.0)`
+  WHERE t.resource_id = $1 AND x.fence > $2 AND x.fence < $3 AND (x.step > 0 AND x.at >= to_timestamp($4 / 1000.0)) IS TRUE`

@@ -244,5 +244,5 @@ const NOTICES = prepared(`
 
 const FLAG = `
   UPDATE tasks t SET is_alarmed = EXISTS (
-    SELECT 1 FROM alarms a WHERE a.task_id = t.id AND a.state <> 'closed' AND a.closes <> 'told')
+    SELECT 1 FROM alarms a WHERE ${keyed('a.task_id', 't.id')} AND (a.state <> 'closed') IS TRUE AND a.closes <> 'told')
   WHERE t.id = ANY($1::uuid[])`

@@ -12,7 +12,7 @@ const SYSTEMS = [
   ...['graphile:tuned', 'bullmq:default'],
 ]
 const PATIENCE_MS = 300_000
-/** Seconds each process has children before; see `warmed`. */
+/** How long each process is warmed; see `warmed`. */
 const WARM_S = 7
 
 async function run(system: System, track: Track, count: number) {
