@@ -1,11 +1,12 @@
 // The memory of a task: its rest between steps, to the snapshot column and back.
 // Promise: what is read back is what was written, secrets opened; a column nobody could have written is refused.
 
+import { Address } from '../lib/address.ts'
 import type { StoredTask } from '../lib/claim.ts'
 import { decode, encodeRow, type Json, type Sealer } from '../lib/codec.ts'
 import { fault } from '../lib/errors.ts'
-import type { Rest } from '../lib/machine.ts'
 import { moved } from '../lib/moved.ts'
+import type { Actor, Rest } from '../lib/rest.ts'
 import { strayed } from '../lib/wake.ts'
 import { flawOf } from './evidence.ts'
 import type { TaskDefinition } from './kind.ts'
@@ -20,17 +21,49 @@ export function toSnapshot(
   if (history) snapshot.history = history
   if (output !== undefined) snapshot.output = output
   if (timers.length > 0) snapshot.timers = timers
-  if (actors.length > 0) snapshot.actors = actors
+  if (actors.length > 0) snapshot.actors = actors.map(shortened)
   return encodeRow(snapshot, sealer)
 }
 
 /** @throws STATE_CORRUPT, VALUE_CORRUPT */
 export function fromSnapshot(stored: unknown, sealer: Sealer, task: string): Rest {
-  const snapshot = decode(stored, sealer) as Partial<Rest>
+  const snapshot = wholeOf(decode(stored, sealer))
   const reason = flawOf(snapshot)
   if (reason) throw fault('STATE_CORRUPT', { task, reason })
   return { timers: [], actors: [], ...snapshot } as Rest
 }
+
+/**
+ * An actor without what its address says already: its own id, for most its source, that it is an effect, and since which
+ * step. PostgreSQL parses every word of it with every step; see docs/decisions/0026-an-address-says-it-once.md.
+ */
+function shortened(actor: Actor): Partial<Actor> {
+  const { id, src, input, armedAt, kind, address, keyId, systemId, sync, ended } = actor
+  if (kind !== 'effect' || address.id !== id || address.actor !== `${id}@${armedAt}`) return actor
+  const short: { -readonly [Name in keyof Actor]?: Actor[Name] } = { address }
+  if (src !== id) short.src = src
+  if (input !== undefined) short.input = input
+  if (keyId !== undefined) short.keyId = keyId
+  if (systemId !== undefined) short.systemId = systemId
+  if (sync) short.sync = sync
+  if (ended) short.ended = ended
+  return short
+}
+
+/** The same the other way; whatever is said of an actor counts, and what nobody could have written is left as it is. */
+function wholeOf(snapshot: unknown): Partial<Rest> {
+  const { actors } = (snapshot ?? {}) as { actors?: unknown }
+  if (!Array.isArray(actors)) return snapshot as Partial<Rest>
+  return { ...(snapshot as Partial<Rest>), actors: actors.map(told) }
+}
+
+function told(actor: any): any {
+  const { id, actor: at } = actor?.address instanceof Address ? actor.address : NOWHERE
+  if (at === null || !at.startsWith(`${id}@`)) return actor
+  return { id, src: id, kind: 'effect', armedAt: Number(at.slice(id.length + 1)), ...actor }
+}
+
+const NOWHERE = { id: '', actor: null }
 
 /** A rest as the definition that runs now has it; `migrated` is the snapshot to store, when it had to be changed. */
 export interface Woken {

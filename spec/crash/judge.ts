@@ -1,5 +1,6 @@
 // The judge: is what became of a run under perils what became of the one that had none?
 // Promise: reads only; each breach is a sentence. everywhere.spec.ts plants breaches and sees them found.
+import { ACTOR_ID, ARMED_AT } from '../flow/invariants.ts'
 import type { Seen } from './yard.ts'
 
 type Sql = (text: string, params?: readonly unknown[]) => Promise<any[]>
@@ -113,12 +114,12 @@ export function differences(of: Digest, from: Digest, isLive: boolean): string[]
 
 /** The keys of all effects that led to a step: the step it was based on has the actor, with its incarnation. */
 const COMMITTED_KEYS = `
-  SELECT x.task_id || ':' || (e->>'armedAt') || ':' || (e->>'id') AS key
+  SELECT x.task_id || ':' || ${ARMED_AT} || ':' || ${ACTOR_ID} AS key
   FROM transitions x JOIN tasks t ON t.id = x.task_id
   JOIN transitions b ON b.task_id = x.task_id AND b.step = x.base,
     jsonb_array_elements(b.snapshot->'actors') AS e
-  WHERE t.resource_id = ANY($1) AND x.event = 'xstate.done.actor.' || (e->>'id') AND e->>'kind' = 'effect'
-    AND NOT coalesce((e->>'ended')::boolean, false) AND t.name <> 'life' AND (e->>'src') NOT IN ('two', 'pulse')`
+  WHERE t.resource_id = ANY($1) AND x.event = 'xstate.done.actor.' || ${ACTOR_ID} AND coalesce(e->>'kind', 'effect') = 'effect'
+    AND NOT coalesce((e->>'ended')::boolean, false) AND t.name <> 'life' AND coalesce(e->>'src', ${ACTOR_ID}) NOT IN ('two', 'pulse')`
 
 /** Children are told apart by the step that spawned them; which it was is not what we compare. */
 const plainName = (name: string) => name.replace(/(:|%3A)\d+(\.\d+)?/g, '')

@@ -72,12 +72,16 @@ const QUESTIONS: Readonly<Record<string, string>> = {
   'locks left': 'SELECT key FROM locks WHERE expires_at > clock_timestamp()',
 }
 
+/** Of an actor `e` in a snapshot: what its address says, unless it is said beside it. */
+export const ACTOR_ID = `coalesce(e->>'id', e->'address'->'$actor'->>0)`
+export const ARMED_AT = `coalesce(e->>'armedAt', substring(e->'address'->'$actor'->>2 FROM '@([0-9]+)$'))`
+
 /** The keys of all effects that led to a step: the step before has the effect and its incarnation. */
 export const COMMITTED_KEYS = `
-  SELECT x.task_id || ':' || (e->>'armedAt') || ':' || (e->>'id') AS key
+  SELECT x.task_id || ':' || ${ARMED_AT} || ':' || ${ACTOR_ID} AS key
   FROM transitions x JOIN transitions b ON b.task_id = x.task_id AND b.step = x.base,
-       jsonb_path_query(b.snapshot, '$.actors[*] ? (@.kind == "effect" && !exists(@.ended))') AS e
-  WHERE x.event = 'xstate.done.actor.' || (e->>'id')`
+       jsonb_path_query(b.snapshot, '$.actors[*] ? ((!exists(@.kind) || @.kind == "effect") && !exists(@.ended))') AS e
+  WHERE x.event = 'xstate.done.actor.' || ${ACTOR_ID}`
 
 /** Effects of a vessel that lead to a step: five rungs, a knock and a ring. */
 export const EFFECTS_EACH = 7

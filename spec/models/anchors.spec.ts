@@ -208,7 +208,8 @@ test('1: a row tells kind, task, version and step beside the snapshot, timers an
   const { taskId: other, anchor: second } = await begun('caller')
   const tick = on.tick(second.id)
   await until(() => calls.length === 1, { what: 'the call was made' })
-  assert.match(JSON.stringify((await row(other)).snapshot), /"src":\s*"call"/)
+  const [asked] = (await row(other)).snapshot.actors
+  assert.equal(asked.address, { $actor: ['call', 'caller', 'call@1'] })
   calls[0]!.gate.open('x')
   await tick
 })

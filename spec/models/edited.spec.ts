@@ -252,7 +252,7 @@ const forgeries: Forgery[] = [
   {
     what: 'an actor the machine has not',
     task: 'caller',
-    change: `replace(snapshot::text, '"src": "call"', '"src": ' || $2)::jsonb`,
+    change: `jsonb_set(snapshot, '{actors,0,src}', $2)`,
     values: ['nobody', '__proto__', 'constructor', 42, null],
   },
 ]
