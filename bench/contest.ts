@@ -3,7 +3,7 @@
 // befalls all alike; a system that fails is told with its reason and does not stop the others.
 import type { Plan } from './options.ts'
 import type { Figures } from './protocol.ts'
-import type { Track } from './race.ts'
+import { type Track, WARM_MS } from './race.ts'
 import { type Flush, hasCompiler, Servers } from './servers.ts'
 import { SYSTEMS, type System, stands } from './systems.ts'
 import { WORKLOADS } from './workloads/index.ts'
@@ -46,6 +46,7 @@ export async function contest(
   onServers: (servers: Servers) => Promise<void>,
 ): Promise<{ readonly heats: Heat[]; readonly skipped: Skipped[] }> {
   const stable = new Stable()
+  const warmMs = WARM_MS[plan.extent.isQuick ? 'quick' : 'whole']
   const heats: Heat[] = []
   const skipped: Skipped[] = []
   try {
@@ -58,8 +59,8 @@ export async function contest(
       const heat = { workload, configuration, results }
       tell(`${workload.name} ${configuration.name}: ${systems.map(({ name }) => name).join(', ')}`)
       let rounds = 0
-      while (rounds < plan.rounds && fits(heat, deadlineMs)) {
-        await runRound(heat, rounds, { servers, entry }, tell)
+      while (rounds < plan.rounds && fits(heat, warmMs, deadlineMs)) {
+        await runRound(heat, rounds, { servers, entry, warmMs }, tell)
         rounds += 1
       }
       if (rounds > 0) heats.push(heat)
@@ -81,9 +82,10 @@ function entered(plan: Plan, { flush, takes, brings = [] }: Configuration): Syst
   return SYSTEMS.filter((system) => isIn(system) && stands(system, flush))
 }
 
-function fits({ configuration, results }: Heat, deadlineMs: number): boolean {
-  const expectedMs = 1_000 * configuration.expectedS * results.length
-  return performance.now() + expectedMs <= deadlineMs
+/** What is to be walked is filled first, which takes about as long. */
+function fits({ configuration, results }: Heat, warmMs: number, deadlineMs: number): boolean {
+  const expectedMs = 1_000 * configuration.expectedS + 2 * (warmMs - WARM_MS.quick)
+  return performance.now() + expectedMs * results.length <= deadlineMs
 }
 
 function planned({ only, match, extent }: Plan, tell: Tell) {
