@@ -74,7 +74,7 @@ runner('counts what went red, names the seed and exits 1', () => {
   assert.is(bad.code, 1)
   assert.is(bad.last, '8 passed, 14 failed')
   assert.match(bad.output, /failed \(seed \d+\):/)
-  assert.match(bad.output, /again: SPEC_SEED=\d+ npx tsx .*failing.fixture.ts/)
+  assert.match(bad.output, /again: npm test -- .*failing.fixture.ts --seed \d+/)
 })
 
 runner('ends the children of a file that left them', () => {

@@ -1,11 +1,11 @@
 // Alarms on the command line: found, acknowledged, silenced, closed, and what is refused.
 // timeout: 600s
 import { assert, suite } from '../support/suite.ts'
-import { inside, Place } from './shell.ts'
+import { Place } from './shell.ts'
 
 const LONG = { deadlineMs: 240_000 }
 const test = suite('alarms on the command line')
-const place = await Place.blank(inside)
+const place = await Place.quickest()
 const because = ['--reason', 'a reason', '--actor', 'me']
 let id = ''
 let key = ''

@@ -1,21 +1,25 @@
-// Commands as a user runs them, on an embedded folder, one after the other. What ends a process, hears a signal, sits
-// at a terminal or begins with nothing is a child process; the rest runs in this one.
+// Commands as a user runs them, one after the other: those a reader begins with on an embedded folder, the others where a
+// house is open soonest. What ends a process, hears a signal, sits at a terminal or begins with nothing is a child
+// process; the rest runs in this one.
 // timeout: 300s
 import { assert, suite } from '../support/suite.ts'
 import { type Ended, escapement, inside, Place } from './shell.ts'
 
 const LONG = { deadlineMs: 90_000 }
 const test = suite('commands')
-const place = new Place(inside)
+const own = new Place(inside)
+const place = await Place.quickest()
 let first: Ended
 
 /** Runs everything that is due; the status tells whether something is parked. */
 const untilIdle = () => place.run(['dev', '--until-idle'])
 
 test.before(async () => {
-  first = await escapement(['dev', '--until-idle'], { env: place.env })
+  first = await escapement(['dev', '--until-idle'], { env: own.env })
 })
-test.after(() => place.remove())
+test.after(async () => {
+  for (const one of [own, place]) await one.remove()
+})
 
 const create = (...words: string[]) => place.json(['create', 'Server', ...words])
 
@@ -32,25 +36,25 @@ test('dev seeds an empty database, tells what happens, and ends when nothing is 
   assert.match(first.out, 'Nothing is left to do.')
   assert.not.match(first.out, '\x1b', 'there is no colour in a pipe')
   assert.not.match(first.out, 'from the seed')
-  const seeds = await place.json(['get', 'Server', '--where', 'plan=small', '--limit', '1'])
+  const seeds = await own.json(['get', 'Server', '--where', 'plan=small', '--limit', '1'])
   assert.is(seeds[0].fields.password, '[secret]')
 })
 
 test('create, get and set show a resource, its secrets masked', LONG, async () => {
   const input = '{"password": "hunter2", "size": 1}'
-  const { id } = await place.json(['create', 'Server', '--data', '-', '--field', 'size=3'], {
+  const { id } = await own.json(['create', 'Server', '--data', '-', '--field', 'size=3'], {
     input,
   })
-  const one = await place.json(['get', 'Server', id])
+  const one = await own.json(['get', 'Server', id])
   const fields = { plan: 'small', size: 3, password: '[secret]' }
   const availability = { status: 'unknown', reason: null, since: null, by: null }
   assert.equal(one, { id, kind: 'Server', state: '__new__', parentId: null, fields, availability })
   const set = ['set', `Server/${id}`, 'size=4', 'plan=large', '--unset', 'password']
-  const { fields: changed } = await place.json(set)
+  const { fields: changed } = await own.json(set)
   assert.equal(changed, { plan: 'large', size: 4 })
-  const child = await create('--parent', `Server/${id}`)
+  const child = await own.json(['create', 'Server', '--parent', `Server/${id}`])
   assert.is(child.parentId, id)
-  const listed = await place.json(['get', 'resources', '--where', `parent=Server/${id}`])
+  const listed = await own.json(['get', 'resources', '--where', `parent=Server/${id}`])
   assert.equal(
     listed.map((found: any) => found.id),
     [child.id],
@@ -179,7 +183,7 @@ test('help and version are no errors, and nothing is opened for them', async () 
 
 test('the nearest package.json names the app where nothing else does', async () => {
   const { code, out } = await escapement(['get', 'Fleet', '-o', 'json'], {
-    env: { ESCAPEMENT_DATA: place.data },
+    env: { ESCAPEMENT_DATA: own.data },
     folder: 'examples/server',
   })
   assert.is(code, 0)

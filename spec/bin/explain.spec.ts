@@ -5,7 +5,7 @@ import { inside, Place } from './shell.ts'
 
 const LONG = { deadlineMs: 90_000 }
 const test = suite('explain on the command line')
-const place = await Place.blank(inside)
+const place = await Place.quickest()
 let id = ''
 
 test.before(async () => {
@@ -62,7 +62,7 @@ test('lists who is at work', LONG, async () => {
   try {
     await listsStaff(other)
   } finally {
-    other.remove()
+    await other.remove()
   }
 })
 

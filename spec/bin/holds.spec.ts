@@ -1,11 +1,11 @@
 // Pauses and breakers by hand, as a user does it.
 // timeout: 240s
 import { assert, suite } from '../support/suite.ts'
-import { inside, Place } from './shell.ts'
+import { Place } from './shell.ts'
 
 const LONG = { deadlineMs: 90_000 }
 const test = suite('commands about holds')
-const place = await Place.blank(inside)
+const place = await Place.quickest()
 let server = ''
 
 test.before(async () => {

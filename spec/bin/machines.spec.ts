@@ -21,9 +21,9 @@ const asJson = async (words: readonly string[], around: object = { env }) => {
   return JSON.parse(out)
 }
 
-test.after(() => {
+test.after(async () => {
   const wasOpened = existsSync(place.data)
-  place.remove()
+  await place.remove()
   assert.is(wasOpened, false, 'no data folder was made')
 })
 

@@ -6,17 +6,17 @@ import { SystemTime } from '../../lib/time.ts'
 import { asCompiled } from '../support/compiled.ts'
 import { assert, suite } from '../support/suite.ts'
 import teller from './fixtures/teller.ts'
-import { inside, Place } from './shell.ts'
+import { Place } from './shell.ts'
 
 const LONG = { deadlineMs: 90_000 }
 const test = suite('notices on the command line')
-const place = await Place.blank(inside)
+const place = await Place.quickest()
 const app = { env: { ESCAPEMENT_APP: await asCompiled('spec/bin/fixtures/teller.ts') } }
 const ids = Array.from({ length: 3 }, () => newId(new SystemTime()))
 
 // Each test finds three dead letters, whatever the one before has done with them.
 test.before.each(async () => {
-  const house = await createApp({ ...teller, config: readConfig(place.env) })
+  const house = await createApp({ ...teller, config: readConfig(place.env), migrate: true })
   const { database } = house.rooms
   await database.query('DELETE FROM deliveries')
   await database.query('DELETE FROM delivery_notices')

@@ -1,11 +1,11 @@
 // Panics and their alarms on the command line: listed, acted on, one by one and many at once.
 // timeout: 400s
 import { assert, suite } from '../support/suite.ts'
-import { inside, Place } from './shell.ts'
+import { Place } from './shell.ts'
 
 const LONG = { deadlineMs: 240_000 }
 const test = suite('panics on the command line')
-const place = await Place.blank(inside)
+const place = await Place.quickest()
 const untilIdle = () => place.run(['dev', '--until-idle'])
 const because = ['--reason', 'a reason', '--actor', 'me']
 const none = { skipped: 0, refused: {}, dryRun: false, interrupted: false }

@@ -20,7 +20,9 @@ import { inside, Place, type Surroundings } from './shell.ts'
 
 const LONG = { deadlineMs: 120_000 }
 const test = suite('refusals')
-const place = await Place.blank(inside)
+const place = await Place.quickest()
+/** An embedded one: it has no keys in its environment. */
+const own = new Place(inside)
 /** Whoever reads TypeScript is a process of its own. */
 const apart = new Place()
 let id = ''
@@ -71,8 +73,8 @@ test.before(async () => {
   const input = '{"password":"hunter2"}'
   id = (await place.json(['create', 'Server', '--data', '-'], { input })).id
 })
-test.after(() => {
-  for (const one of [place, apart]) one.remove()
+test.after(async () => {
+  for (const one of [place, own, apart]) await one.remove()
 })
 
 test('of an app file that is not there, exports none, or is broken', LONG, async () => {
@@ -174,7 +176,7 @@ test('of keys that are wrong or missing', LONG, async () => {
   const short = { ESCAPEMENT_KEYS: '0:aHVudGVyMg' }
   await refused({ ...usage, env: short, code: 'KEY_INVALID', says: 'bytes, not 32' })
   const none = { DATABASE_URL: 'postgres://127.0.0.1:1/x' }
-  await refused({ ...usage, env: none, code: 'KEYS_MISSING', says: 'no encryption keys' })
+  await refused({ ...usage, env: none, code: 'KEYS_MISSING', says: 'no encryption keys' }, own)
   const { keys: _, ...after } = (await stored()) as Record<string, unknown>
   const { keys: __, ...was } = before as Record<string, unknown>
   assert.equal(after, was)
@@ -208,14 +210,14 @@ test('of databases and folders that cannot be had', LONG, async () => {
     exit: 'conflict',
     says: `process ${process.pid}`,
   } as const
-  await refused({ words: [...words, '--data-folder', held], ...busy })
+  await refused({ words: [...words, '--data-folder', held], ...busy }, own)
   lock.release()
 })
 
 test('of schemas that were not migrated, and a Redis that is not there', LONG, async () => {
   const words = ['keys', 'status', '--data-folder', join(place.folder, 'none')]
   const usage = { code: 'MIGRATIONS_PENDING', exit: 'usage', says: '0001_house' } as const
-  await refused({ words, ...usage })
+  await refused({ words, ...usage }, own)
   // Of its own: that of the run is not durable, and doctor would say so.
   const server = hasPostgres() ? await startPrivatePostgres() : null
   const url = server?.url ?? databaseUrl()

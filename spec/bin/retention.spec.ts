@@ -8,11 +8,11 @@ import { asCompiled } from '../support/compiled.ts'
 import { drive } from '../support/drive.ts'
 import { assert, suite } from '../support/suite.ts'
 import { FakeTime } from '../support/time.ts'
-import { inside, Place } from './shell.ts'
+import { Place } from './shell.ts'
 
 const LONG = { deadlineMs: 120_000 }
 const test = suite('retention on the command line')
-const place = await Place.blank(inside)
+const place = await Place.quickest()
 const attic = join(place.folder, 'attic')
 const app = { env: { ESCAPEMENT_APP: await asCompiled('spec/bin/fixtures/keeper.ts') } }
 process.env.ATTIC = attic // read where the app file is imported

@@ -21,7 +21,7 @@ async function leaking(task: string, work: (other: Place) => Promise<void>): Pro
     await other.json(['start', `Leaky/${id}`, task])
     await work(other)
   } finally {
-    other.remove()
+    await other.remove()
   }
 }
 

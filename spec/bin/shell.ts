@@ -8,8 +8,11 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Environment } from '../../lib/config.ts'
+import { Keyring } from '../../lib/keyring.ts'
 import { layBlank } from '../support/blank.ts'
 import { asCompiled, BRIEF } from '../support/compiled.ts'
+import { freshSchema, removeHouse } from '../support/house.ts'
+import { databaseUrl, quickest } from '../support/services.ts'
 import { street } from './street.ts'
 
 /** How a command ended. */
@@ -74,27 +77,47 @@ export async function inside(words: readonly string[], around: Surroundings = {}
   return { code, ...said }
 }
 
-/** A folder of its own, with the variables of an embedded house in it. */
+/** A folder of its own, with the variables of an embedded house in it, or of one in PostgreSQL. */
 export class Place {
   readonly folder = mkdtempSync(join(process.env.SPEC_TEMP ?? tmpdir(), 'escapement-cli-'))
   readonly data = join(this.folder, 'data')
-  readonly env: Environment = {
-    ESCAPEMENT_DATA: this.data,
-    ESCAPEMENT_APP: SHOP,
-    ESCAPEMENT_BEAT_MS: '50',
-  }
-
+  readonly env: Environment
   readonly #run: typeof escapement
+  readonly #schema: string | null
 
-  /** @param run how commands are run here: each in a process of its own, unless told; that always when it needs one */
-  constructor(run = escapement) {
+  /**
+   * @param run how commands are run here: each in a process of its own, unless told; that always when it needs one
+   * @param schema where in PostgreSQL; embedded unless told
+   */
+  constructor(run = escapement, schema: string | null = null) {
     this.#run = run
+    this.#schema = schema
+    this.env = {
+      ESCAPEMENT_DATA: this.data,
+      ESCAPEMENT_APP: SHOP,
+      ESCAPEMENT_BEAT_MS: '50',
+      ...(schema && {
+        ...{ DATABASE_URL: databaseUrl(), ESCAPEMENT_SCHEMA: schema },
+        ESCAPEMENT_KEYS: Keyring.generate(),
+      }),
+    }
   }
 
   /** A place that has its database, and nothing in it. */
   static async blank(run = escapement): Promise<Place> {
     const place = new Place(run)
     await layBlank(place.data)
+    return place
+  }
+
+  /**
+   * The same where a command has the house open soonest: for an embedded one each command starts a database. Remove it
+   * and wait for that.
+   */
+  static async quickest(): Promise<Place> {
+    if (quickest() === 'embedded') return Place.blank(inside)
+    const place = new Place(inside, freshSchema())
+    await place.json(['migrate'])
     return place
   }
 
@@ -115,7 +138,10 @@ export class Place {
     return JSON.parse(out)
   }
 
-  remove(): void {
+  /** @throws when something is left that nobody was to leave */
+  async remove(): Promise<void> {
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 20 })
+    const leaks = this.#schema ? await removeHouse(this.#schema, 'postgres') : []
+    if (leaks.length > 0) throw new Error(`the place leaks: ${leaks.join('; ')}`)
   }
 }

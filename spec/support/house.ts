@@ -99,7 +99,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       for (const neighbour of neighbours.splice(0)) await shut(neighbour)
       const leaks = await left(app)
       await shut(app)
-      leaks.push(...(await removing(schema, setting)))
+      leaks.push(...(await removeHouse(schema, setting)))
       if (leaks.length > 0) throw new Error(`the house ${schema} leaks: ${leaks.join('; ')}`)
     },
   }
@@ -167,8 +167,8 @@ export async function bareDatabase(
   return { database, dismiss }
 }
 
-/** Looks for leaks from outside, then removes schemas and keys. */
-async function removing(schema: string, setting: Setting): Promise<string[]> {
+/** Looks for leaks from outside, then removes schemas and keys. @returns what leaked */
+export async function removeHouse(schema: string, setting: Setting): Promise<string[]> {
   const { database, dismiss } = await bareDatabase(setting, schema, { poolSize: 1 })
   const redis = setting === 'full' ? new Redis(redisUrl()!) : null
   try {

@@ -146,7 +146,8 @@ function finish(): void {
   phase = 'reported'
   const { passed, failures } = report
   process.exitCode = failures.length === 0 ? 0 : 1
-  if (failures.length > 0) process.stdout.write(`\n  again: SPEC_SEED=${seed} npx tsx ${file}\n`)
+  const runner = file.endsWith('.drill.ts') ? 'npm run drills' : 'npm test'
+  if (failures.length > 0) process.stdout.write(`\n  again: ${runner} -- ${file} --seed ${seed}\n`)
   process.stdout.write(`\n${REPORT}${JSON.stringify({ passed, failures })}\n`)
   const leak = () => {
     console.error(`${file} leaks a handle: ${process.getActiveResourcesInfo().join(', ')}`)
