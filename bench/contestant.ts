@@ -25,10 +25,12 @@ export class Contestant {
   /** @param entry the front door of our package, built; its sources when null */
   constructor(system: System, ground: Ground, entry: string | null) {
     // Compiled, where this file is.
-    const name = system.program.replace(/\.ts$/, import.meta.url.slice(-3))
+    const ending = import.meta.url.slice(-3)
+    const loader = ending === '.ts' ? ['--import', 'tsx'] : []
+    const name = system.program.replace(/\.ts$/, ending)
     const program = fileURLToPath(new URL(`programs/${name}`, import.meta.url))
     const { PATH, HOME, TMPDIR } = process.env
-    this.#child = spawn(nodeFor(system), [...YOUNG, '--import', 'tsx', program], {
+    this.#child = spawn(nodeFor(system), [...YOUNG, ...loader, program], {
       cwd: fileURLToPath(new URL('..', import.meta.url)),
       stdio: ['pipe', 'pipe', 'pipe'],
       env: {

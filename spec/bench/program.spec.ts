@@ -6,6 +6,7 @@ import { Contestant } from '../../bench/contestant.ts'
 import { cpuMs, peakMb } from '../../bench/meter.ts'
 import type { Ground } from '../../bench/protocol.ts'
 import { SYSTEMS } from '../../bench/systems.ts'
+import { layBlank } from '../support/blank.ts'
 import { assert, suite } from '../support/suite.ts'
 
 const program = suite('our program in the bench')
@@ -29,6 +30,7 @@ program.after(async () => {
 })
 
 program('takes twenty instances through ten steps each', { deadlineMs: 100_000 }, async () => {
+  await layBlank(join(folder, 'data'))
   const filler = contestant()
   await filler.ask({ does: 'prepare' })
   await filler.close()
