@@ -6,7 +6,6 @@ import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import ts from 'typescript'
 import { describeVariables } from '../lib/config.ts'
-import { layBlank } from './support/blank.ts'
 import { type Block, blocksOf, commandsIn, linksIn, rowsOf, runnable } from './support/pages.ts'
 
 import { assert, suite } from './support/suite.ts'
@@ -136,22 +135,22 @@ for (const block of blocks.filter(({ isRun }) => isRun)) {
   docs(`runs ${block.name}`, { deadlineMs: 60_000 }, async () => {
     const file = join(folder, `${block.name}.run.ts`)
     writeFileSync(file, runnable(block))
-    await inEmptyHouse(block.name, () => import(pathToFileURL(file).href))
+    await inEmptyHouse(() => import(pathToFileURL(file).href))
   })
 }
 
 docs.run()
 
 /** With the environment a reader has who configured nothing, but for the folders and the beat. */
-async function inEmptyHouse(name: string, work: () => Promise<unknown>): Promise<void> {
-  const data = join(folder, `${name}.data`)
-  // The first one makes its database as a reader's does; the others are given one like it.
-  if (houses++ > 0) await layBlank(data)
+async function inEmptyHouse(work: () => Promise<unknown>): Promise<void> {
+  houses += 1
   const before = { ...process.env }
   delete process.env.DATABASE_URL
   delete process.env.REDIS_URL
   Object.assign(process.env, {
-    ESCAPEMENT_DATA: data,
+    ESCAPEMENT_DATA: join(folder, 'data'),
+    // The first one makes its database as a reader's does; the others have an empty schema in the same.
+    ...(houses > 1 && { ESCAPEMENT_SCHEMA: `house_${houses}` }),
     TMPDIR: folder,
     ESCAPEMENT_BEAT_MS: '20',
   })
