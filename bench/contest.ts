@@ -82,9 +82,10 @@ function entered(plan: Plan, { flush, takes, brings = [] }: Configuration): Syst
   return SYSTEMS.filter((system) => isIn(system) && stands(system, flush))
 }
 
-/** What is to be walked is filled first, which takes about as long. */
+/** What is guessed is guessed of a quick warming; what is to be walked is filled first, which takes about as long. */
 function fits({ configuration, results }: Heat, warmMs: number, deadlineMs: number): boolean {
-  const expectedMs = 1_000 * configuration.expectedS + 2 * (warmMs - WARM_MS.quick)
+  const { expectedS, walkers = 0 } = configuration
+  const expectedMs = 1_000 * expectedS + 2 * walkers * (warmMs - WARM_MS.quick)
   return performance.now() + expectedMs * results.length <= deadlineMs
 }
 

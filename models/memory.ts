@@ -34,21 +34,23 @@ export function fromSnapshot(stored: unknown, sealer: Sealer, task: string): Res
 }
 
 /**
- * An actor without what its address says already: its own id, for most its source, that it is an effect, and since which
+ * An actor without what its address says already: its own id, often its source, that it is an effect, and since which
  * step. PostgreSQL parses every word of it with every step; see docs/decisions/0026-an-address-says-it-once.md.
  */
 function shortened(actor: Actor): Partial<Actor> {
-  const { id, src, input, armedAt, kind, address, keyId, systemId, sync, ended } = actor
+  const { id, src, armedAt, kind, address } = actor
   if (kind !== 'effect' || address.id !== id || address.actor !== `${id}@${armedAt}`) return actor
-  const short: { -readonly [Name in keyof Actor]?: Actor[Name] } = { address }
+  const short: Record<string, unknown> = { address }
   if (src !== id) short.src = src
-  if (input !== undefined) short.input = input
-  if (keyId !== undefined) short.keyId = keyId
-  if (systemId !== undefined) short.systemId = systemId
-  if (sync) short.sync = sync
-  if (ended) short.ended = ended
+  for (const name of BESIDE) if (actor[name] !== undefined) short[name] = actor[name]
   return short
 }
+
+/** What no address says. */
+type Beside = Exclude<keyof Actor, 'id' | 'src' | 'armedAt' | 'kind' | 'address'>
+const BESIDE = Object.keys({
+  ...{ input: true, keyId: true, systemId: true, sync: true, ended: true },
+} satisfies Record<Beside, true>) as Beside[]
 
 /** The same the other way; whatever is said of an actor counts, and what nobody could have written is left as it is. */
 function wholeOf(snapshot: unknown): Partial<Rest> {
@@ -60,8 +62,12 @@ function wholeOf(snapshot: unknown): Partial<Rest> {
 function told(actor: any): any {
   const { id, actor: at } = actor?.address instanceof Address ? actor.address : NOWHERE
   if (at === null || !at.startsWith(`${id}@`)) return actor
-  return { id, src: id, kind: 'effect', armedAt: Number(at.slice(id.length + 1)), ...actor }
+  const step = at.slice(id.length + 1)
+  if (!STEP.test(step)) return actor
+  return { id, src: id, kind: 'effect', armedAt: Number(step), ...actor }
 }
+
+const STEP = /^(?:0|[1-9]\d*)$/
 
 const NOWHERE = { id: '', actor: null }
 

@@ -6,6 +6,7 @@ import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import ts from 'typescript'
 import { describeVariables } from '../lib/config.ts'
+import { freshSchema } from './support/house.ts'
 import { type Block, blocksOf, commandsIn, linksIn, rowsOf, runnable } from './support/pages.ts'
 
 import { assert, suite } from './support/suite.ts'
@@ -18,7 +19,8 @@ const textOf = (path: string) => pages.find((page) => page.path === path)?.text 
 const blocks = pages.flatMap(({ path, text }) => blocksOf(path, text))
 
 const docs = suite('the documentation')
-let houses = 0
+/** So many blocks failed, and may still hold the database they had. */
+let failed = 0
 
 /** A folder inside the repository, so that `escapement`, zod and xstate are found; no part of it. */
 mkdirSync('.escapement', { recursive: true })
@@ -143,19 +145,23 @@ docs.run()
 
 /** With the environment a reader has who configured nothing, but for the folders and the beat. */
 async function inEmptyHouse(work: () => Promise<unknown>): Promise<void> {
-  houses += 1
+  const data = join(folder, `data-${failed}`)
+  const isUsed = existsSync(data)
   const before = { ...process.env }
   delete process.env.DATABASE_URL
   delete process.env.REDIS_URL
   Object.assign(process.env, {
-    ESCAPEMENT_DATA: join(folder, 'data'),
+    ESCAPEMENT_DATA: data,
     // The first one makes its database as a reader's does; the others have an empty schema in the same.
-    ...(houses > 1 && { ESCAPEMENT_SCHEMA: `house_${houses}` }),
+    ...(isUsed && { ESCAPEMENT_SCHEMA: freshSchema() }),
     TMPDIR: folder,
     ESCAPEMENT_BEAT_MS: '20',
   })
   try {
     await work()
+  } catch (thrown) {
+    failed += 1
+    throw thrown
   } finally {
     process.env = before
   }

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { blank } from './support/blank.ts'
-import { type Outcome, runFile, timeoutMs } from './support/child.ts'
+import { type Outcome, runFile, TIMEOUT_MS, timeoutMs } from './support/child.ts'
 import { compiled } from './support/compiled.ts'
 import { Idleness } from './support/idle.ts'
 import { type PrivateServer, settings, startServices } from './support/services.ts'
@@ -30,7 +30,6 @@ const NOTE = 'note: '
 /** Many files mostly wait: up to so many times the jobs run while this share of the processors' time is free. */
 const MOST = 2
 const IDLE = 0.2
-const LONG_MS = 120_000
 const LOOK_MS = 1_500
 const FOREVER_MS = 24 * 60 * 60 * 1_000
 const seed = Number(options.seed)
@@ -77,7 +76,7 @@ function find(ending: string): string[] {
 /** Whoever says that it may take long does not begin when the others end; among themselves all stay as they were drawn. */
 function longFirst(files: readonly string[]): string[] {
   const limits = new Map(files.map((file) => [file, timeoutMs(readFileSync(file, 'utf8'))]))
-  const isLong = (file: string) => limits.get(file)! > LONG_MS
+  const isLong = (file: string) => limits.get(file)! > TIMEOUT_MS
   return [...files.filter(isLong), ...files.filter((file) => !isLong(file))]
 }
 

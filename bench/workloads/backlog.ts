@@ -53,6 +53,7 @@ export const backlog: Workload = {
         name: `${count} due`,
         flush: PLAIN,
         expectedS: 15 + count / 700,
+        walkers: 1,
         takes: ({ name }) => name === 'escapement:full' || name === 'escapement:postgres',
         run: (system, track) => run(system, track, count),
       },

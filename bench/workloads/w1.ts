@@ -20,6 +20,7 @@ function configuration(
     name: `n=${instances} concurrency=${concurrency}${slow}`,
     flush,
     expectedS: 10 + instances / 150 + slow.length / 2,
+    walkers: 1,
     takes: ({ name }) => !without.includes(name),
     run: (system, track) => race(system, track, size, { does: 'work' }),
   }

@@ -14,7 +14,7 @@ const STEPS = 10
 const CONCURRENCY = 50
 const SYSTEMS = ['escapement:full', 'escapement:postgres', 'graphile:tuned', 'dbos:fast']
 const PROCESSES = { quick: [1, 2], whole: [1, 2, 4] }
-/** Seconds each process walks before; see `warmed`. */
+/** Seconds each process walks before, if quick; see `warmed`. */
 const WARM_S = 7
 
 /** What one process did, by system: the others are compared with it. */
@@ -83,6 +83,7 @@ function configurations({ isQuick, instances: told }: Extent): Configuration[] {
     name: `n=${instances} processes=${processes}`,
     flush: PLAIN,
     expectedS: 5 + processes * WARM_S + instances / 250,
+    walkers: processes,
     takes: ({ name }) => SYSTEMS.includes(name),
     run: async (system, track) =>
       compared(ones, system, processes, await run(system, track, instances, processes)),

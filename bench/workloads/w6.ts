@@ -12,7 +12,7 @@ const SYSTEMS = [
   ...['graphile:tuned', 'bullmq:default'],
 ]
 const PATIENCE_MS = 300_000
-/** How long each process is warmed; see `warmed`. */
+/** How long each process is warmed, if quick; see `warmed`. */
 const WARM_S = 7
 
 async function run(system: System, track: Track, count: number) {
@@ -48,6 +48,7 @@ export const w6: Workload = {
         name: `children=${count}`,
         flush: PLAIN,
         expectedS: 4 + WARM_S + count / 500,
+        walkers: 1,
         takes: ({ name }) => SYSTEMS.includes(name),
         run: (system, track) => run(system, track, count),
       },

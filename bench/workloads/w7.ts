@@ -17,6 +17,7 @@ export const w7: Workload = {
       name: `n=${instances} concurrency=50`,
       flush: PLAIN,
       expectedS: 25 + instances / 60,
+      walkers: 1,
       brings: [EMBEDDED],
       takes: ({ name }) => name === EMBEDDED,
       run: (system, track) =>

@@ -15,8 +15,10 @@ export interface Configuration {
   /** `n=1000 concurrency=50`. */
   readonly name: string
   readonly flush: Flush
-  /** What one system takes for one run, in seconds, on two cores; guessed. */
+  /** What one system takes for one run, in seconds, on two cores, warmed as if quick; guessed. */
   readonly expectedS: number
+  /** How many processes walk before they are measured; none unless told. */
+  readonly walkers?: number
   /** Systems that are measured here even where they were not planned, by name. */
   readonly brings?: readonly string[]
   /** Is this system measured here, beyond what it can do at all? */

@@ -3,12 +3,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createApp, readConfig } from '../../bin/index.ts'
-import { layBlank } from '../support/blank.ts'
 import { asCompiled } from '../support/compiled.ts'
 import { drive } from '../support/drive.ts'
 import { assert, suite } from '../support/suite.ts'
 import { FakeTime } from '../support/time.ts'
-import { Place } from './shell.ts'
+import { inside, Place } from './shell.ts'
 
 const LONG = { deadlineMs: 120_000 }
 const test = suite('retention on the command line')
@@ -68,12 +67,15 @@ test('counts, removes, and says where what was removed is', LONG, async () => {
 })
 
 test('says so where history is kept for ever', LONG, async () => {
-  const folder = { ESCAPEMENT_DATA: join(place.folder, 'other') }
-  await layBlank(folder.ESCAPEMENT_DATA)
-  await place.run(['setup'], { env: folder })
-  const { code, err } = await place.run(['retention', 'status'], { env: folder })
-  assert.is(code, 2)
-  assert.match(err, 'This app keeps its history for ever')
+  const other = await Place.blank(inside)
+  try {
+    await other.run(['setup'])
+    const { code, err } = await other.run(['retention', 'status'])
+    assert.is(code, 2)
+    assert.match(err, 'This app keeps its history for ever')
+  } finally {
+    await other.remove()
+  }
 })
 
 test.run()

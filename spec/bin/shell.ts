@@ -117,7 +117,12 @@ export class Place {
   static async quickest(): Promise<Place> {
     if (quickest() === 'embedded') return Place.blank(inside)
     const place = new Place(inside, freshSchema())
-    await place.json(['migrate'])
+    try {
+      await place.json(['migrate'])
+    } catch (thrown) {
+      await place.remove().catch(() => {})
+      throw thrown
+    }
     return place
   }
 

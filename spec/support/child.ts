@@ -22,7 +22,8 @@ interface Ending {
   readonly ended: string | null
 }
 
-const TIMEOUT_MS = 120_000
+/** How long a file may run that says nothing of it. */
+export const TIMEOUT_MS = 120_000
 /** How long the file's own children may take to follow it. */
 const FOLLOW_MS = 2_000
 

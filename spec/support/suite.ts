@@ -141,13 +141,20 @@ function fail(what: string, error?: unknown): void {
   if (error) console.error(error)
 }
 
+/** How to run the file once more, in the same settings. */
+function again(): string {
+  if (file.endsWith('.check.ts')) return 'npm run check:package'
+  const runner = file.endsWith('.drill.ts') ? 'npm run drills' : 'npm test'
+  const hasServices = process.env.SPEC_DATABASE_URL || process.env.DATABASE_URL
+  return `${runner} -- ${file} --seed ${seed}${hasServices ? '' : ' --no-services'}`
+}
+
 /** Reports, then insists that the process ends by itself. */
 function finish(): void {
   phase = 'reported'
   const { passed, failures } = report
   process.exitCode = failures.length === 0 ? 0 : 1
-  const runner = file.endsWith('.drill.ts') ? 'npm run drills' : 'npm test'
-  if (failures.length > 0) process.stdout.write(`\n  again: ${runner} -- ${file} --seed ${seed}\n`)
+  if (failures.length > 0) process.stdout.write(`\n  again: ${again()}\n`)
   process.stdout.write(`\n${REPORT}${JSON.stringify({ passed, failures })}\n`)
   const leak = () => {
     console.error(`${file} leaks a handle: ${process.getActiveResourcesInfo().join(', ')}`)
