@@ -36,7 +36,9 @@ test('keeps whole what its address does not tell', () => {
   assert.equal(kept({ input: 7 }), ['address', 'input'])
   const all = ['id', 'src', 'armedAt', 'kind', 'address']
   const twin = actorAddress('effect', 'chain', 's3', 4, 2)
-  for (const odd of [{ id: 's4' }, { armedAt: 5 }, { address: twin }])
+  const stranger = new Address('s4', 'chain', 's3@4')
+  const odds: Partial<Actor>[] = [{ id: 's4' }, { armedAt: 5 }, { kind: 'task' }]
+  for (const odd of [...odds, { address: twin }, { address: stranger }])
     assert.equal(kept(odd), all, JSON.stringify(odd))
   const child = actorAddress('task', 'chain', 's3', 4)
   assert.equal(kept({ kind: 'task', address: child }), all)
