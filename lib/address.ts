@@ -68,6 +68,15 @@ export function actorAddress(
   return new Address(id, task, `${id}@${step}${twin > 1 ? `.${twin}` : ''}`)
 }
 
+/** The step that spawned an actor, as `actorAddress` wrote it; null for a task, for a twin, and where nobody wrote it. */
+export function bornIn({ id, actor }: Address): number | null {
+  if (actor === null || !actor.startsWith(`${id}@`)) return null
+  const step = actor.slice(id.length + 1)
+  return STEP.test(step) ? Number(step) : null
+}
+
+const STEP = /^(?:0|[1-9]\d*)$/
+
 /** The id a task has for its parent; its name, when it has none. */
 export function idOf(task: string): string {
   const own = task.slice(task.lastIndexOf('/') + 1)

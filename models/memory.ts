@@ -1,7 +1,7 @@
 // The memory of a task: its rest between steps, to the snapshot column and back.
 // Promise: what is read back is what was written, secrets opened; a column nobody could have written is refused.
 
-import { Address } from '../lib/address.ts'
+import { Address, bornIn } from '../lib/address.ts'
 import type { StoredTask } from '../lib/claim.ts'
 import { decode, encodeRow, type Json, type Sealer } from '../lib/codec.ts'
 import { fault } from '../lib/errors.ts'
@@ -39,7 +39,7 @@ export function fromSnapshot(stored: unknown, sealer: Sealer, task: string): Res
  */
 function shortened(actor: Actor): Partial<Actor> {
   const { id, src, armedAt, kind, address } = actor
-  if (kind !== 'effect' || address.id !== id || address.actor !== `${id}@${armedAt}`) return actor
+  if (kind !== 'effect' || address.id !== id || bornIn(address) !== armedAt) return actor
   const short: Record<string, unknown> = { address }
   if (src !== id) short.src = src
   for (const name of BESIDE) if (actor[name] !== undefined) short[name] = actor[name]
@@ -60,16 +60,12 @@ function wholeOf(snapshot: unknown): Partial<Rest> {
 }
 
 function told(actor: any): any {
-  const { id, actor: at } = actor?.address instanceof Address ? actor.address : NOWHERE
-  if (at === null || !at.startsWith(`${id}@`)) return actor
-  const step = at.slice(id.length + 1)
-  if (!STEP.test(step)) return actor
-  return { id, src: id, kind: 'effect', armedAt: Number(step), ...actor }
+  const address: unknown = actor?.address
+  const armedAt = address instanceof Address ? bornIn(address) : null
+  if (armedAt === null) return actor
+  const { id } = actor.address
+  return { id, src: id, kind: 'effect', armedAt, ...actor }
 }
-
-const STEP = /^(?:0|[1-9]\d*)$/
-
-const NOWHERE = { id: '', actor: null }
 
 /** A rest as the definition that runs now has it; `migrated` is the snapshot to store, when it had to be changed. */
 export interface Woken {
