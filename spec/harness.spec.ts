@@ -6,8 +6,9 @@ import { cpus } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Events } from '../lib/events.ts'
 import { SystemTime, type Time } from '../lib/time.ts'
-import { livingGroupOf, timeoutMs } from './support/child.ts'
+import { timeoutMs } from './support/child.ts'
 import { asCompiled, compiled, sourceOf } from './support/compiled.ts'
+import { livingGroupOf } from './support/group.ts'
 import { Idleness } from './support/idle.ts'
 import { settings, startPrivatePostgres, startPrivateRedis } from './support/services.ts'
 import { shuffled } from './support/shuffle.ts'
@@ -40,19 +41,27 @@ function start(...args: string[]): { child: ChildProcess; finished: Promise<Run>
 const run = (...args: string[]) => start(...args).finished
 
 const runner = suite('the runner')
-let bad: Run
+/** How files are run: after others in their process, or each in one of its own. */
+const WAYS = { 'after others': [], alone: ['--alone'] } as const
+type Way = keyof typeof WAYS
+const ways = Object.keys(WAYS) as Way[]
+const bad = {} as Record<Way, Run>
 
 runner.before(async () => {
   const names = 'failing leaking hung endless empty bare forgotten crashing quitting hook orphaning'
-  bad = await run(...names.split(' ').map((name) => `fixtures/${name}`))
+  const fixtures = names.split(' ').map((name) => `fixtures/${name}`)
+  for (const way of ways) bad[way] = await run(...fixtures, ...WAYS[way])
 })
 
-const goesRed = (name: string, ...lines: (string | RegExp)[]) =>
-  runner(`goes red on a file that is ${name}`, () => {
-    const file = `spec/support/fixtures/${name}.fixture.ts`
-    assert.match(bad.output, `FAIL ${file}`)
-    for (const line of lines) assert.match(bad.output, line)
-  })
+const goesRed = (name: string, ...lines: (string | RegExp)[]) => {
+  for (const way of ways) {
+    runner(`goes red on a file that is ${name}, ${way}`, () => {
+      const file = `spec/support/fixtures/${name}.fixture.ts`
+      assert.match(bad[way].output, `FAIL ${file}`)
+      for (const line of lines) assert.match(bad[way].output, line)
+    })
+  }
+}
 
 goesRed('failing', 'FAIL spec/support/fixtures/failing.fixture.ts  1 ok, 1 failed', 'failing: bad')
 goesRed('leaking', 'leaking.fixture.ts: leaks a handle', /leaks a handle: .*TCPServerWrap/)
@@ -62,7 +71,7 @@ goesRed(
   'for 50 ms until the test "waits for ever" ended',
 )
 goesRed('endless', 'endless.fixture.ts: took longer than 1 s')
-goesRed('empty', 'empty.fixture.ts: ended without a report')
+goesRed('empty', /empty\.fixture\.ts: (ended without a report|ran no test)/)
 goesRed('bare', 'bare.fixture.ts: bare (has no tests)')
 goesRed('forgotten', 'forgotten (never run: call test.run())')
 goesRed('crashing', 'crashing.fixture.ts: ended without a report', 'nobody catches this')
@@ -70,17 +79,32 @@ goesRed('quitting', 'quitting.fixture.ts: ended without a report')
 goesRed('hook', 'hook.fixture.ts  3 ok, 4 failed', 'a before hook of before failed')
 goesRed('orphaning', 'orphaning.fixture.ts: left processes running')
 
-runner('counts what went red, names the seed and exits 1', () => {
-  assert.is(bad.code, 1)
-  assert.is(bad.last, '8 passed, 14 failed')
-  assert.match(bad.output, /failed \(seed \d+\):/)
-  assert.match(bad.output, /again: npm test -- .*failing.fixture.ts --seed \d+/)
-})
+for (const way of ways) {
+  runner(`counts what went red, names the seed and exits 1, ${way}`, () => {
+    assert.is(bad[way].code, 1)
+    assert.is(bad[way].last, '8 passed, 14 failed')
+    assert.match(bad[way].output, /failed \(seed \d+\):/)
+    assert.match(bad[way].output, /again: npm test -- .*failing.fixture.ts --seed \d+/)
+  })
 
-runner('ends the children of a file that left them', () => {
-  const pid = Number(/the child is (\d+)/.exec(bad.output)?.[1])
-  assert.ok(pid > 0)
-  assert.is(livingGroupOf(pid), null)
+  runner(`ends the children of a file that left them, ${way}`, () => {
+    const pid = Number(/the child is (\d+)/.exec(bad[way].output)?.[1])
+    assert.ok(pid > 0)
+    assert.is(livingGroupOf(pid), null)
+  })
+}
+
+runner('blames nobody for who was before in the process', async () => {
+  const jobs = ['--jobs', '1', '--seed', '7']
+  const { output, last } = await run(
+    'fixtures/passing',
+    'fixtures/failing',
+    'fixtures/lasting',
+    ...jobs,
+  )
+  assert.match(output, /ok {3}spec\/support\/fixtures\/passing/)
+  assert.match(output, /lasting.fixture.ts: leaks a handle/)
+  assert.is(last, '4 passed, 2 failed')
 })
 
 runner('is green and quiet when all is well', async () => {

@@ -1,16 +1,17 @@
-// Runs the specs: every file in a process of its own, in an order drawn from a printed seed.
+// Runs the specs: every file by itself, in a process of its own or after others in theirs, in an order drawn from a printed seed.
 // Promise: exits 0 only if at least one test ran and none failed; a file that crashed, hung, leaked
 // or left a process behind counts as failed; the last line says how many passed and failed.
 //
-//   tsx spec/run.ts [filter…] [--seed N] [--jobs N] [--ending .spec.ts] [--no-services]
+//   tsx spec/run.ts [filter…] [--seed N] [--jobs N] [--ending .spec.ts] [--alone] [--no-services]
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { blank } from './support/blank.ts'
-import { type Outcome, runFile, TIMEOUT_MS, timeoutMs } from './support/child.ts'
+import { isAlone, type Outcome, runFile, TIMEOUT_MS, timeoutMs } from './support/child.ts'
 import { compiled } from './support/compiled.ts'
 import { Idleness } from './support/idle.ts'
+import { Players } from './support/players.ts'
 import { type PrivateServer, settings, startServices } from './support/services.ts'
 import { freshSeed, shuffled } from './support/shuffle.ts'
 import { until } from './support/wait.ts'
@@ -21,6 +22,7 @@ const { values: options, positionals: filters } = parseArgs({
   options: {
     seed: { type: 'string', default: process.env.SPEC_SEED ?? String(freshSeed()) },
     jobs: { type: 'string', default: '2' },
+    alone: { type: 'boolean', default: false },
     ending: { type: 'string', default: '.spec.ts' },
     services: { type: 'boolean', default: true },
   },
@@ -85,6 +87,7 @@ async function runAll(files: readonly string[], jobs: number): Promise<Outcome[]
   const outcomes: Outcome[] = []
   const running = new Set<Promise<void>>()
   const idleness = new Idleness()
+  const players = new Players(stopping.signal)
   const hasRoom = () => {
     if (running.size < Math.max(1, jobs) || stopping.signal.aborted) return true
     if (running.size >= MOST * jobs || idleness.sinceMs < LOOK_MS) return false
@@ -93,7 +96,8 @@ async function runAll(files: readonly string[], jobs: number): Promise<Outcome[]
   for (const file of files) {
     await until(hasRoom, { what: 'a file had ended', deadlineMs: FOREVER_MS })
     if (stopping.signal.aborted) break
-    const run = runFile(file, stopping.signal)
+    const isByItself = options.alone || isAlone(readFileSync(file, 'utf8'))
+    const run = (isByItself ? runFile(file, stopping.signal) : players.play(file))
       .catch((error) => notRun(file, error))
       .then((outcome) => {
         outcomes.push(outcome)
@@ -104,11 +108,15 @@ async function runAll(files: readonly string[], jobs: number): Promise<Outcome[]
     idleness.look() // what it takes is to be seen before the next is asked in
   }
   await Promise.all(running)
+  const failures = await players.close()
+  if (failures.length > 0) outcomes.push({ ...NOBODY, failures })
   return outcomes
 }
 
+const NOBODY = { file: 'after the last file', passed: 0, elapsedMs: 0, output: '' }
 const notRun = (file: string, error: unknown): Outcome => ({
-  ...{ file, passed: 0, elapsedMs: 0, output: '' },
+  ...NOBODY,
+  file,
   failures: [`could not be run: ${error}`],
 })
 

@@ -1,4 +1,5 @@
-// timeout: 120s
+// runs alone
+// The statements looked at are those this process has prepared.
 // Statements of the walk, as they are planned after their tables were counted while they were empty: a queue is empty
 // when it is vacuumed, and PostgreSQL believes that until it counts again, however much has come in since.
 import { readBack } from '../../lib/aftermath.ts'

@@ -68,12 +68,26 @@ export function enterEmbedded(): Promise<Embedded> {
 
 export function leaveEmbedded(): void {
   guests -= 1
-  time.after(EMPTY_MS, () => {
-    if (guests > 0) return
-    void embedded?.then((database) => database.close())
-    embedded = undefined
-  })
+  if (guests === 0) time.after(EMPTY_MS, closeIfEmpty)
 }
+
+/** From now on it stays for whoever comes, until the answer is called: then it is closed as soon as nobody is in it. */
+export function keepEmbedded(): () => void {
+  guests += 1
+  return () => {
+    guests -= 1
+    closeIfEmpty()
+  }
+}
+
+function closeIfEmpty(): void {
+  if (guests > 0) return
+  void embedded?.then((database) => database.close())
+  embedded = undefined
+}
+
+/** Is there one? Its engine keeps a timer, now and then. */
+export const hasEmbedded = (): boolean => embedded !== undefined
 
 /** A name for a schema nobody else uses. */
 export const freshSchema = (): string => `house_${newToken().slice(0, 8)}`

@@ -1,10 +1,10 @@
 // uvu's suite, made stricter.
 // Promise: tests run in an order drawn from a printed seed; a hung test fails by its name; a suite
 // that was never run fails; a process kept alive after its last test fails as a leak. There is no
-// `only` and no `skip`.
+// `only` and no `skip`. Files may follow one another in a process (player.ts): then each is judged by itself.
 import type * as uvu from 'uvu'
 import { sourceOf } from './compiled.ts'
-import { LEAKED, REPORT } from './report.ts'
+import { LEAKED, REPORT, type Report } from './report.ts'
 import { freshSeed, shuffled } from './shuffle.ts'
 import { within } from './wait.ts'
 
@@ -39,9 +39,9 @@ interface Declared<T> {
 
 const DEADLINE_MS = 30_000
 const HOOK_DEADLINE_MS = 60_000
-const GRACE_MS = Number(process.env.SPEC_GRACE_MS ?? 3_000)
+/** How long what a file left open may take to close. */
+export const GRACE_MS = Number(process.env.SPEC_GRACE_MS ?? 3_000)
 const seed = Number(process.env.SPEC_SEED ?? freshSeed())
-const file = sourceOf(process.argv[1] ?? '')
 
 // uvu starts by itself unless it is told that somebody else will; we do, to count and to report.
 const queue: Array<() => ReturnType<Run>> = []
@@ -49,9 +49,12 @@ type Run = () => Promise<[errors: string | true, passed: number, skipped: number
 Object.assign(globalThis, { UVU_DEFER: 1, UVU_QUEUE: [queue] })
 const { suite: uvuSuite } = await import('uvu')
 
-const report = { passed: 0, failures: [] as string[] }
-const unrun = new Set<string>()
+/** The file whose suites are declared or run. */
+let file = sourceOf(process.argv[1] ?? '')
+let report = { passed: 0, failures: [] as string[] }
 let phase: 'declaring' | 'running' | 'reported' = 'declaring'
+let finish: () => void = endWithReport
+const unrun = new Set<string>()
 
 /**
  * Makes a suite.
@@ -130,9 +133,33 @@ function start(): void {
       const [errors] = await run()
       if (typeof errors === 'string') process.stdout.write(`\n${errors}\n`)
     }
-    for (const name of unrun) fail(`${name} (never run: call test.run())`)
-    finish()
+    conclude()
   })
+}
+
+function conclude(): void {
+  for (const name of unrun) fail(`${name} (never run: call test.run())`)
+  phase = 'reported'
+  if (report.failures.length > 0) process.stdout.write(`\n  again: ${again()}\n`)
+  finish()
+}
+
+/**
+ * Plays a file in a process that has played others; one at a time.
+ * @param path the source, from the current folder
+ * @param load imports it
+ * @returns what its tests did
+ */
+export async function play(path: string, load: () => Promise<unknown>): Promise<Report> {
+  file = path
+  report = { passed: 0, failures: [] }
+  phase = 'declaring'
+  unrun.clear()
+  const played = new Promise<Report>((resolve) => (finish = () => resolve(report)))
+  await load().catch((error) => fail('could not be loaded', error))
+  const isSilent = (phase as string) === 'declaring' // nobody has called run
+  if (isSilent) conclude()
+  return played
 }
 
 function fail(what: string, error?: unknown): void {
@@ -150,11 +177,9 @@ function again(): string {
 }
 
 /** Reports, then insists that the process ends by itself. */
-function finish(): void {
-  phase = 'reported'
+function endWithReport(): void {
   const { passed, failures } = report
   process.exitCode = failures.length === 0 ? 0 : 1
-  if (failures.length > 0) process.stdout.write(`\n  again: ${again()}\n`)
   process.stdout.write(`\n${REPORT}${JSON.stringify({ passed, failures })}\n`)
   const leak = () => {
     console.error(`${file} leaks a handle: ${process.getActiveResourcesInfo().join(', ')}`)

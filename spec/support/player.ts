@@ -1,0 +1,56 @@
+// A process in which files of specs are played one after another: what one has loaded, compiled and warmed serves the next.
+// Promise: each is reported by itself; before the next begins, nothing of the last is open. The parent names the files
+// (players.ts) and lets the process go by closing the channel.
+import { pathToFileURL } from 'node:url'
+import { asCompiled } from './compiled.ts'
+import { hasEmbedded, keepEmbedded } from './house.ts'
+import { LEAKED } from './report.ts'
+import { GRACE_MS, play } from './suite.ts'
+import { until } from './wait.ts'
+
+/** One embedded database for all of them. */
+const closeEmbedded = keepEmbedded()
+/** What is open before the first file. */
+let usual: ReadonlyMap<string, number> | undefined
+
+for (const stream of [process.stdout, process.stderr]) stream.write('') // it opens when it is used
+process.on('message', (file: string) => void take(file))
+process.once('disconnect', leave)
+
+async function take(file: string): Promise<void> {
+  usual ??= open()
+  const made = pathToFileURL(await asCompiled(file)).href
+  const { passed, failures } = await play(file, () => import(made))
+  const left = await leftOpen()
+  if (left) {
+    console.error(`${file} leaks a handle: ${left}`)
+    failures.push('leaks a handle')
+  }
+  process.send!({ passed, failures })
+}
+
+/** How many there are of each kind of thing that keeps a process alive. */
+function open(): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const kind of process.getActiveResourcesInfo()) counts.set(kind, (counts.get(kind) ?? 0) + 1)
+  return counts
+}
+
+/** What is still open after a moment, as words. */
+async function leftOpen(): Promise<string> {
+  const more = () => [...open()].filter(([kind, count]) => count > allowed(kind))
+  const isQuiet = () => more().length === 0
+  await until(isQuiet, { what: 'all was closed', deadlineMs: GRACE_MS }).catch(() => {})
+  return more()
+    .map(([kind]) => kind)
+    .join(', ')
+}
+
+/** A timer left where the engine may have one is found when the process does not end. */
+const allowed = (kind: string) =>
+  (usual?.get(kind) ?? 0) + (kind === 'Timeout' && hasEmbedded() ? 1 : 0)
+
+function leave(): void {
+  closeEmbedded()
+  setTimeout(() => process.exit(LEAKED), GRACE_MS).unref()
+}
