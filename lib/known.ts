@@ -93,6 +93,12 @@ export function remember(value: unknown): void {
   }
 }
 
+/** Forgets all of them: for a process that goes on as another. */
+export function forgetAll(): void {
+  young = new Generation()
+  old = new Generation()
+}
+
 /** Where secrets stand in a text. @param isCut more stood behind its end: what may be the begin of one counts */
 export function findKnown(text: string, isCut = false): Span[] {
   if (young.isEmpty || text.length < LEAST_LETTERS) return []

@@ -1,3 +1,4 @@
+// runs alone
 // Identities: their form, their order, and that no clock can spoil it.
 import { newId, newToken } from '../../lib/id.ts'
 import { SystemTime } from '../../lib/time.ts'

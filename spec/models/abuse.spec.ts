@@ -295,7 +295,7 @@ for (const [name, { says, code, event = 'GO', state = 'ready', afterMs = 0 }] of
     assert.equal(await bystanders(), [2, 2])
     assert.is((await held[name].status()).status, 'panicked')
     const [failure] = await on.app.history.failures(held.id)
-    assert.match(failure?.message ?? '', says)
+    assert.match(failure?.message ?? '', says, `it says: ${failure?.message}`)
     if (code) assert.is(failure?.code, code)
     assert.ok((failure?.message ?? '').length < 500, 'the sentence is short')
     const line = (await on.app.history.lines(held.id, { task: name })).find(

@@ -4,12 +4,10 @@
 import { Redis } from 'ioredis'
 import { type Environment, readConfig } from '../../lib/config.ts'
 import { Database, type DatabaseOptions } from '../../lib/database.ts'
-import { type Embedded, openEmbedded } from '../../lib/embedded.ts'
 import { newToken } from '../../lib/id.ts'
 import { Keyring } from '../../lib/keyring.ts'
-import { SystemTime } from '../../lib/time.ts'
 import { App, type AppOptions } from '../../models/app.ts'
-import { blankDump } from './blank.ts'
+import { enterEmbedded, leaveEmbedded } from './inn.ts'
 import { leaksIn, left } from './leaks.ts'
 import { databaseUrl, redisUrl, type Setting } from './services.ts'
 import { within } from './wait.ts'
@@ -51,43 +49,6 @@ const BRISK: Environment = {
   ESCAPEMENT_POOL: '6',
 }
 const CLOSE_MS = 20_000
-
-/** How long an embedded database waits for the next house of its process; its timers keep that alive. */
-const EMPTY_MS = 300
-
-const time = new SystemTime()
-let embedded: Promise<Embedded> | undefined
-let guests = 0
-
-/** The one embedded database of this process; give it back when done. */
-export function enterEmbedded(): Promise<Embedded> {
-  guests += 1
-  embedded ??= blankDump().then((from) => openEmbedded({ folder: null, from }))
-  return embedded
-}
-
-export function leaveEmbedded(): void {
-  guests -= 1
-  if (guests === 0) time.after(EMPTY_MS, closeIfEmpty)
-}
-
-/** From now on it stays for whoever comes, until the answer is called: then it is closed as soon as nobody is in it. */
-export function keepEmbedded(): () => void {
-  guests += 1
-  return () => {
-    guests -= 1
-    closeIfEmpty()
-  }
-}
-
-function closeIfEmpty(): void {
-  if (guests > 0) return
-  void embedded?.then((database) => database.close())
-  embedded = undefined
-}
-
-/** Is there one? Its engine keeps a timer, now and then. */
-export const hasEmbedded = (): boolean => embedded !== undefined
 
 /** A name for a schema nobody else uses. */
 export const freshSchema = (): string => `house_${newToken().slice(0, 8)}`

@@ -1,9 +1,10 @@
 // A process in which files of specs are played one after another: what one has loaded, compiled and warmed serves the next.
-// Promise: each is reported by itself; before the next begins, nothing of the last is open. The parent names the files
+// Promise: each is reported by itself; before the next begins, nothing of the last is open or known. The parent names the files
 // (players.ts) and lets the process go by closing the channel.
 import { pathToFileURL } from 'node:url'
+import { forgetAll } from '../../lib/known.ts'
 import { asCompiled } from './compiled.ts'
-import { hasEmbedded, keepEmbedded } from './house.ts'
+import { hasEmbedded, keepEmbedded } from './inn.ts'
 import { LEAKED } from './report.ts'
 import { GRACE_MS, play } from './suite.ts'
 import { until } from './wait.ts'
@@ -22,6 +23,7 @@ async function take(file: string): Promise<void> {
   const made = pathToFileURL(await asCompiled(file)).href
   const { passed, failures } = await play(file, () => import(made))
   const left = await leftOpen()
+  forgetAll() // the secrets of a file are no secrets in the next
   if (left) {
     console.error(`${file} leaks a handle: ${left}`)
     failures.push('leaks a handle')
