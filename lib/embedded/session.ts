@@ -2,11 +2,18 @@
 // Promise: settings, channels and statements of one guest are never another's; a notification
 // reaches everybody who listens; a guest that goes away leaves nothing open.
 // What guests do share, unlike on a server: session-level advisory locks, temporary tables, roles,
-// and whatever is prepared or thrown away in SQL (PREPARE, DEALLOCATE ALL, DISCARD ALL).
+// whatever is prepared or thrown away in SQL (PREPARE, DEALLOCATE ALL, DISCARD ALL), and what a prepared statement
+// that is run again sets by `set_config` for longer than its transaction.
 import { type EscapementError, fault } from '../errors.ts'
 import type { Time } from '../time.ts'
 import { type Group, Place, type Settings } from './place.ts'
-import { quoteName, quoteText, setsForLong } from './statements.ts'
+import {
+  configuresForLong,
+  ownSettingsIn,
+  quoteName,
+  quoteText,
+  setsForLong,
+} from './statements.ts'
 import { Turns } from './turns.ts'
 import {
   closeStatement,
@@ -55,6 +62,8 @@ export class Session {
   readonly #turns: Turns<Guest>
   /** The settings in force, beyond the server's own. */
   #settings: Settings = new Map()
+  /** Settings that only their own name finds again. */
+  readonly #ownNames = new Set<string>()
   /** Did the guest being served change settings, or stop listening? */
   #unsettled = false
   #deafened = false
@@ -140,7 +149,10 @@ export class Session {
     if (tag === 'LISTEN' || tag === 'UNLISTEN') place.listen(sql)
     if (tag === 'DISCARD ALL') place.channels.clear()
     this.#deafened ||= tag === 'UNLISTEN' || tag === 'DISCARD ALL'
-    this.#unsettled ||= /^(SET|RESET|DISCARD ALL)$/.test(tag) && setsForLong(sql)
+    const isSet = /^(SET|RESET|DISCARD ALL)$/.test(tag) ? setsForLong(sql) : configuresForLong(sql)
+    if (!isSet) return
+    this.#unsettled = true
+    for (const name of ownSettingsIn(sql)) this.#ownNames.add(name)
   }
 
   /** A notification goes to everybody who listens, whoever is being served. */
@@ -176,7 +188,10 @@ export class Session {
   }
 
   async #askSettings(): Promise<Settings> {
-    const sql = `SELECT name, setting FROM pg_settings WHERE source = 'session'`
+    const own = [...this.#ownNames].map(quoteText).join(', ')
+    const sql = `SELECT name, setting FROM pg_settings WHERE source = 'session' UNION
+      SELECT name, current_setting(name, true) FROM unnest(ARRAY[${own}]::text[]) AS name
+      WHERE current_setting(name, true) <> ''`
     const answer = [...messagesIn(await this.#execute(query(sql)))]
     const rows = answer.filter(({ type }) => type === 'D').map(columnsOf)
     return new Map(rows.map(([name, setting]) => [name!, setting!]))

@@ -39,6 +39,20 @@ export const setsForLong = (sql: string): boolean =>
     /^(SET(?!\s+(LOCAL|TRANSACTION|CONSTRAINTS)\b)|RESET|DISCARD)\b/i.test(statement),
   )
 
+const CONFIGURES = /\bset_config\s*\(([^)]*)/gi
+
+/** Does a text call `set_config` for longer than its transaction? Rather too often than too seldom. */
+export const configuresForLong = (sql: string): boolean =>
+  [...sql.matchAll(CONFIGURES)].some(([, words]) => !/,\s*true\s*$/i.test(words!))
+
+/** Settings of nobody but who names them (`escapement.joined`), as a text sets them: the server lists them nowhere. */
+export const ownSettingsIn = (sql: string): string[] =>
+  [
+    ...sql.matchAll(
+      /\b(?:set_config\s*\(\s*'|SET\s+(?:SESSION\s+)?"?)([a-z_]\w*(?:\.[a-z_]\w*)+)/gi,
+    ),
+  ].map(([, name]) => name!.toLowerCase())
+
 /** How a text would end a transaction, if it does. */
 export function endingOf(sql: string): 'commit' | 'rollback' | null {
   const [first = ''] = statementsIn(sql)

@@ -95,10 +95,28 @@ test('a setting made in SQL stays with who made it', async () => {
   await one.query(`SET lock_timeout = '7s'`)
   await one.query(`SELECT set_config('TimeZone', 'Asia/Tokyo', false)`)
   await one.query(`BEGIN; SET LOCAL work_mem = '9MB'; COMMIT`)
+  await one.query(`SELECT set_config('statement_timeout', $1, false)`, ['9s'])
+  await one.query(`SET own.colour = 'red'`)
+  await one.query(`SELECT set_config('Own.Size', 'small', false)`)
+  await one.query(`BEGIN; SET own.taste = 'sour'; ROLLBACK`)
   const shown = async (client: pg.Client, name: string) =>
     (await client.query(`SELECT current_setting($1) AS is`, [name])).rows[0].is
   assert.is(await shown(other, 'lock_timeout'), '0')
   assert.is(await shown(other, 'TimeZone'), 'UTC')
+  assert.is(await shown(other, 'statement_timeout'), '0')
+  const own = async (client: pg.Client) => {
+    const names = ['own.colour', 'own.size', 'own.taste'].map(
+      (name) => `current_setting('${name}', true)`,
+    )
+    const { rows } = await client.query({ text: `SELECT ${names.join(', ')}`, rowMode: 'array' })
+    return rows[0]!.map((value: string | null) => value || null)
+  }
+  assert.equal(await own(other), [null, null, null])
+  assert.equal(await own(one), ['red', 'small', null])
+  await one.query('RESET own.colour')
+  assert.equal(await own(other), [null, null, null])
+  assert.equal(await own(one), [null, 'small', null])
+  assert.is(await shown(one, 'statement_timeout'), '9s')
   assert.is(await shown(one, 'lock_timeout'), '7s')
   assert.is(await shown(one, 'TimeZone'), 'Asia/Tokyo')
   assert.is(await shown(one, 'work_mem'), '4MB')

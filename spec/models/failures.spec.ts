@@ -258,7 +258,6 @@ for (const setting of settings()) {
     const { job } = await failed('x', 'stuck')
     const { taskId } = (await job.stuck.status())!
     const spoil = async (snapshot: string) => {
-      await house.sql(`SELECT set_config('escapement.reencrypting', 'on', false)`)
       await house.sql('ALTER TABLE transitions DISABLE TRIGGER transitions_append_only')
       await house.sql(
         `UPDATE transitions SET snapshot = $2 WHERE task_id = $1 AND snapshot IS NOT NULL`,
