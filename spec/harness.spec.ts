@@ -10,6 +10,7 @@ import { timeoutMs } from './support/child.ts'
 import { asCompiled, compiled, sourceOf } from './support/compiled.ts'
 import { livingGroupOf } from './support/group.ts'
 import { Idleness } from './support/idle.ts'
+import { Players } from './support/players.ts'
 import { settings, startPrivatePostgres, startPrivateRedis } from './support/services.ts'
 import { shuffled } from './support/shuffle.ts'
 import { assert, suite } from './support/suite.ts'
@@ -94,20 +95,72 @@ for (const way of ways) {
   })
 }
 
-runner('blames nobody for who was before in the process', async () => {
-  const jobs = ['--jobs', '1', '--seed', '7']
-  const { output, last } = await run(
-    'fixtures/passing',
-    'fixtures/failing',
-    'fixtures/lasting',
-    ...jobs,
-  )
-  assert.match(output, /ok {3}spec\/support\/fixtures\/passing/)
-  assert.match(output, /lasting.fixture.ts: leaks a handle/)
-  assert.is(last, '4 passed, 2 failed')
+runner.run()
+
+const company = suite('files that follow one another')
+const fixture = (name: string) => `spec/support/fixtures/${name}.fixture.ts`
+const TOLD: Readonly<Record<string, RegExp>> = {
+  failing: /^failing: bad$/,
+  leaking: /^leaks a handle$/,
+  lasting: /^leaks a handle/,
+  hung: /^hung: waits for ever$/,
+  endless: /^took longer than 1 s, or one before it does$/,
+  empty: /^ran no test/,
+  bare: /^bare \(has no tests\)$/,
+  forgotten: /^forgotten \(never run/,
+  crashing: /^ended without a report \(exit 1\)/,
+  quitting: /^ended without a report/,
+  hook: /^a before hook/,
+  orphaning: /^left processes running$/,
+}
+const players = () =>
+  new Players(new AbortController().signal, {
+    leaveMs: 1_000,
+    environment: { SPEC_GRACE_MS: '300', NO_COLOR: '1' },
+  })
+
+for (const [name, told] of Object.entries(TOLD)) {
+  company(`are judged each by itself: ${name}`, async () => {
+    const some = players()
+    const first = await some.play(fixture('passing'), 60_000)
+    assert.equal([first.passed, first.failures], [2, []])
+    const { failures, output } = await some.play(fixture(name), name === 'endless' ? 1_000 : 60_000)
+    assert.ok(failures.length > 0)
+    assert.match(failures[0]!, told)
+    assert.match(output, `its process had played: ${fixture('passing')}`)
+    const next = await some.play(fixture('passing'), 60_000)
+    assert.equal([next.passed, next.failures], [2, []])
+    assert.not.match(next.output, 'had played')
+    assert.equal(await some.close(), [])
+  })
+}
+
+company('are not blamed for one that dies after its report', async () => {
+  const some = players()
+  const late = await some.play(fixture('late'), 60_000)
+  assert.equal([late.passed, late.failures], [1, []])
+  const pid = Number(/the late one is (\d+)/.exec(late.output)?.[1])
+  await until(() => livingGroupOf(pid) === null, { what: 'it was dead' })
+  const next = await some.play(fixture('passing'), 60_000)
+  assert.equal([next.passed, next.failures], [2, []])
+  const [blamed] = await some.close()
+  assert.equal([blamed?.file, blamed?.failures], [fixture('late'), ['ended badly (exit 1)']])
+  assert.match(blamed?.output ?? '', 'too late for the report')
 })
 
-runner('is green and quiet when all is well', async () => {
+company('are ended when they do not go', async () => {
+  const some = players()
+  const stubborn = await some.play(fixture('stubborn'), 60_000)
+  assert.equal([stubborn.passed, stubborn.failures], [1, []])
+  const [blamed] = await some.close()
+  assert.equal([blamed?.file, blamed?.failures], [fixture('stubborn'), ['took longer than 1 s']])
+})
+
+company.run()
+
+const outcome = suite('a run')
+
+outcome('is green and quiet when all is well', async () => {
   const { code, output, last } = await run('fixtures/passing', '--seed', '7')
   assert.is(code, 0)
   assert.match(output, /seed 7, 1 files/)
@@ -115,13 +168,22 @@ runner('is green and quiet when all is well', async () => {
   assert.is(last, '2 passed, 0 failed')
 })
 
-runner('goes red when no test ran', async () => {
+for (const way of ways) {
+  outcome(`goes red on a process that ends badly when all is over, ${way}`, async () => {
+    const { code, output, last } = await run('fixtures/passing', 'fixtures/parting', ...WAYS[way])
+    assert.is(code, 1)
+    assert.match(output, 'parting.fixture.ts: ended badly (exit 3)')
+    assert.is(last, '3 passed, 1 failed')
+  })
+}
+
+outcome('goes red when no test ran', async () => {
   const { code, last } = await run('no file has this name')
   assert.is(code, 1)
   assert.is(last, '0 passed, 1 failed')
 })
 
-runner('ends everything when interrupted', async () => {
+outcome('ends everything when interrupted', async () => {
   const { child, finished } = start('fixtures/orphaning', 'fixtures/hung')
   await once(child.stdout!, 'data')
   child.kill('SIGINT')
@@ -130,13 +192,13 @@ runner('ends everything when interrupted', async () => {
   assert.match(output, 'the run was interrupted')
 })
 
-runner('gives a file the time it asks for', () => {
+outcome('gives a file the time it asks for', () => {
   assert.is(timeoutMs('// A spec.'), 120_000)
   assert.is(timeoutMs('// A spec.\n// timeout: 240s\n'), 240_000)
   assert.is(timeoutMs(`${'\n'.repeat(5)}// timeout: 240s\n`), 120_000)
 })
 
-runner('sees that a processor is busy', () => {
+outcome('sees that a processor is busy', () => {
   const time = new SystemTime()
   const idleness = new Idleness()
   const begun = time.monotonic()
@@ -146,7 +208,7 @@ runner('sees that a processor is busy', () => {
   assert.ok(share >= 0 && share <= 1 - 0.5 / cpus().length, `${share} of the time was idle`)
 })
 
-runner('draws the same order from the same seed', () => {
+outcome('draws the same order from the same seed', () => {
   const names = [...'abcdefgh']
   const order = (seed: number) => shuffled(names, seed, (name) => name).join('')
   assert.is(order(1), order(1))
@@ -154,7 +216,7 @@ runner('draws the same order from the same seed', () => {
   assert.equal([...order(1)].sort(), names)
 })
 
-runner('runs what was compiled of the sources as they are, and names the source', async () => {
+outcome('runs what was compiled of the sources as they are, and names the source', async () => {
   const tree = process.env.SPEC_COMPILED ?? (await compiled())
   assert.is(
     await compiled(),
@@ -168,7 +230,7 @@ runner('runs what was compiled of the sources as they are, and names the source'
   if (process.env.SPEC_COMPILED) assert.is(sourceOf(made), 'spec/support/suite.ts')
 })
 
-runner.run()
+outcome.run()
 
 const services = suite('the services')
 

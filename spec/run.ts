@@ -45,8 +45,6 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => stopping.abort())
 }
 process.on('exit', () => rmSync(temporary, { recursive: true, force: true, maxRetries: 20 }))
-process.exitCode = await main()
-
 async function main(): Promise<number> {
   const files = longFirst(shuffled(find(options.ending), seed, (file) => file))
   console.log(`seed ${seed}, ${files.length} files, ${options.jobs} at a time`)
@@ -93,32 +91,34 @@ async function runAll(files: readonly string[], jobs: number): Promise<Outcome[]
     if (running.size >= MOST * jobs || idleness.sinceMs < LOOK_MS) return false
     return idleness.look() > IDLE
   }
+  const run = async (file: string): Promise<Outcome> => {
+    try {
+      const text = readFileSync(file, 'utf8')
+      const isByItself = options.alone || isAlone(text)
+      return await (isByItself
+        ? runFile(file, stopping.signal)
+        : players.play(file, timeoutMs(text)))
+    } catch (error) {
+      return { file, passed: 0, failures: [`could not be run: ${error}`], elapsedMs: 0, output: '' }
+    }
+  }
+  const hear = (outcome: Outcome) => {
+    outcomes.push(outcome)
+    tell(outcome)
+  }
   for (const file of files) {
     await until(hasRoom, { what: 'a file had ended', deadlineMs: FOREVER_MS })
     if (stopping.signal.aborted) break
-    const isByItself = options.alone || isAlone(readFileSync(file, 'utf8'))
-    const run = (isByItself ? runFile(file, stopping.signal) : players.play(file))
-      .catch((error) => notRun(file, error))
-      .then((outcome) => {
-        outcomes.push(outcome)
-        tell(outcome)
-        running.delete(run)
-      })
-    running.add(run)
+    const one = run(file)
+      .then(hear)
+      .finally(() => running.delete(one))
+    running.add(one)
     idleness.look() // what it takes is to be seen before the next is asked in
   }
   await Promise.all(running)
-  const failures = await players.close()
-  if (failures.length > 0) outcomes.push({ ...NOBODY, failures })
+  for (const outcome of await players.close()) hear(outcome)
   return outcomes
 }
-
-const NOBODY = { file: 'after the last file', passed: 0, elapsedMs: 0, output: '' }
-const notRun = (file: string, error: unknown): Outcome => ({
-  ...NOBODY,
-  file,
-  failures: [`could not be run: ${error}`],
-})
 
 /** One quiet line for a file that passed; everything it said for one that failed. */
 function tell({ file, passed, failures, elapsedMs, output }: Outcome): void {
@@ -144,3 +144,5 @@ function conclude(outcomes: readonly Outcome[]): number {
   console.log(`${passed} passed, ${failures.length} failed`)
   return failures.length === 0 ? 0 : 1
 }
+
+process.exitCode = await main()

@@ -58,7 +58,7 @@ interface SideEffect {
 const TIMERS = new Set(['setTimeout', 'setInterval', 'setImmediate'])
 /** The few files of the harness that wait for real. */
 export const SPEC_TIMERS =
-  /^spec\/(run|support\/(wait|time|suite|services|child|group|players?|fixtures\/lasting\.fixture))\.ts$/
+  /^spec\/(run|support\/(wait|time|suite|services|child|group|players?|fixtures\/(lasting|late)\.fixture))\.ts$/
 const PROCESS_DEEDS = /^(env|argv|execArgv|stdin|stdout|stderr|exit|exitCode|hrtime)$/
 const KEY_MAKERS = new Set(['randomBytes', 'randomUUID', 'randomInt', 'randomFillSync'])
 

@@ -13,6 +13,13 @@ export interface Ending {
   readonly ended: string | null
 }
 
+export interface GroupOptions {
+  /** Do messages go to and fro? */
+  readonly talks?: boolean
+  /** Variables on top of those of this process. */
+  readonly environment?: Readonly<Record<string, string>>
+}
+
 /** How long the others may take to follow the first. */
 const FOLLOW_MS = 2_000
 
@@ -20,26 +27,28 @@ export class Group {
   /** Resolves when the first of them has ended. */
   readonly ended: Promise<Ending>
   readonly #child: ChildProcess
-  readonly #closed: Promise<unknown>
+  readonly #silent: Promise<unknown>
   #said: Buffer[] = []
   #why: string | null = null
 
-  /**
-   * @param args for Node
-   * @param talks whether messages go to and fro
-   */
-  constructor(args: readonly string[], talks: 'talks' | 'is silent' = 'is silent') {
+  /** @param args for Node */
+  constructor(args: readonly string[], { talks = false, environment = {} }: GroupOptions = {}) {
     this.#child = spawn(process.execPath, args, {
-      stdio: ['ignore', 'pipe', 'pipe', ...(talks === 'talks' ? (['ipc'] as const) : [])],
+      stdio: ['ignore', 'pipe', 'pipe', ...(talks ? (['ipc'] as const) : [])],
+      env: { ...process.env, ...environment },
       detached: true, // so that grandchildren can be found and ended too
     })
-    for (const stream of [this.#child.stdout!, this.#child.stderr!])
-      stream.on('data', (chunk) => this.#said.push(chunk))
-    this.#closed = once(this.#child, 'close')
+    const streams = [this.#child.stdout!, this.#child.stderr!]
+    for (const stream of streams) stream.on('data', (chunk) => this.#said.push(chunk))
+    this.#silent = Promise.all(streams.map((stream) => once(stream, 'close')))
     this.ended = once(this.#child, 'exit').then(([code, signal]) => {
       return { code, signal, ended: this.#why }
     })
-    this.ended.catch(() => {}) // whoever waits for it hears of it
+    for (const one of [this.#silent, this.ended]) one.catch(() => {}) // whoever waits hears of it
+  }
+
+  get hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null
   }
 
   /** What was said since the last time this was asked. */
@@ -52,9 +61,16 @@ export class Group {
     this.#child.send(message, () => {}) // one that cannot be told has ended
   }
 
-  /** The next message of the first of them; never, if it ends before. */
-  async heard(): Promise<unknown> {
-    const [message] = await once(this.#child, 'message')
+  /** The next message of this kind of the first of them; never, if it ends before. */
+  async heard<T>(isMeant: (message: unknown) => message is T): Promise<T> {
+    const message = await new Promise<T>((resolve) => {
+      const hear = (message: unknown) => {
+        if (!isMeant(message)) return
+        this.#child.off('message', hear)
+        resolve(message)
+      }
+      this.#child.on('message', hear)
+    })
     await setImmediate() // what was said before it is in the pipes
     return message
   }
@@ -84,7 +100,7 @@ export class Group {
   async leftBehind(): Promise<boolean> {
     const left = await this.hasOthers()
     if (left) endGroup(this.#child.pid!, 'SIGKILL')
-    await within(this.#closed, FOLLOW_MS, 'the output ended').catch(() => {})
+    await within(this.#silent, FOLLOW_MS, 'the output ended').catch(() => {})
     return left
   }
 }

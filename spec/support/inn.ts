@@ -1,5 +1,6 @@
 // The embedded database of this process, and its guests.
-// Promise: there is one at a time, in memory, begun from the blank; it is closed soon after its last guest has left.
+// Promise: there is one at a time, in memory, begun from the blank; it is closed soon after its last guest has left, or
+// whoever keeps it lets it go.
 import type { Embedded } from '../../lib/embedded.ts'
 import { SystemTime } from '../../lib/time.ts'
 
@@ -9,6 +10,7 @@ const EMPTY_MS = 300
 const time = new SystemTime()
 let embedded: Promise<Embedded> | undefined
 let guests = 0
+let keepers = 0
 
 /** Give it back when done, with `leaveEmbedded`. */
 export function enterEmbedded(): Promise<Embedded> {
@@ -19,20 +21,23 @@ export function enterEmbedded(): Promise<Embedded> {
 
 export function leaveEmbedded(): void {
   guests -= 1
-  if (guests === 0) time.after(EMPTY_MS, closeIfEmpty)
+  if (guests + keepers === 0) time.after(EMPTY_MS, closeIfEmpty)
 }
 
 /** From now on it stays for whoever comes, until the answer is called: then it is closed as soon as nobody is in it. */
 export function keepEmbedded(): () => void {
-  guests += 1
+  keepers += 1
   return () => {
-    guests -= 1
+    keepers -= 1
     closeIfEmpty()
   }
 }
 
 /** Is there one? Its engine keeps a timer, now and then. */
 export const hasEmbedded = (): boolean => embedded !== undefined
+
+/** Is somebody in it? */
+export const hasGuests = (): boolean => guests > 0
 
 /** The engine is loaded by whoever needs it. */
 async function begun(): Promise<Embedded> {
@@ -44,7 +49,7 @@ async function begun(): Promise<Embedded> {
 }
 
 function closeIfEmpty(): void {
-  if (guests > 0) return
+  if (guests + keepers > 0) return
   void embedded?.then((database) => database.close())
   embedded = undefined
 }

@@ -4,7 +4,7 @@
 import { pathToFileURL } from 'node:url'
 import { forgetAll } from '../../lib/known.ts'
 import { asCompiled } from './compiled.ts'
-import { hasEmbedded, keepEmbedded } from './inn.ts'
+import { hasEmbedded, hasGuests, keepEmbedded } from './inn.ts'
 import { LEAKED } from './report.ts'
 import { GRACE_MS, play } from './suite.ts'
 import { until } from './wait.ts'
@@ -20,6 +20,8 @@ process.once('disconnect', leave)
 
 async function take(file: string): Promise<void> {
   usual ??= open()
+  const environment = { ...process.env }
+  process.exitCode = undefined // of the file before
   const made = pathToFileURL(await asCompiled(file)).href
   const { passed, failures } = await play(file, () => import(made))
   const left = await leftOpen()
@@ -28,7 +30,9 @@ async function take(file: string): Promise<void> {
     console.error(`${file} leaks a handle: ${left}`)
     failures.push('leaks a handle')
   }
-  process.send!({ passed, failures })
+  for (const name of Object.keys(process.env)) if (!(name in environment)) delete process.env[name]
+  Object.assign(process.env, environment)
+  process.send!({ report: { passed, failures } })
 }
 
 /** How many there are of each kind of thing that keeps a process alive. */
@@ -40,12 +44,11 @@ function open(): ReadonlyMap<string, number> {
 
 /** What is still open after a moment, as words. */
 async function leftOpen(): Promise<string> {
-  const more = () => [...open()].filter(([kind, count]) => count > allowed(kind))
+  const kinds = () => [...open()].filter(([kind, count]) => count > allowed(kind))
+  const more = () => [...kinds().map(([kind]) => kind), ...(hasGuests() ? ['embedded'] : [])]
   const isQuiet = () => more().length === 0
   await until(isQuiet, { what: 'all was closed', deadlineMs: GRACE_MS }).catch(() => {})
-  return more()
-    .map(([kind]) => kind)
-    .join(', ')
+  return more().join(', ')
 }
 
 /** A timer left where the engine may have one is found when the process does not end. */
@@ -54,5 +57,9 @@ const allowed = (kind: string) =>
 
 function leave(): void {
   closeEmbedded()
-  setTimeout(() => process.exit(LEAKED), GRACE_MS).unref()
+  const insist = () => {
+    console.error(`what is still open: ${process.getActiveResourcesInfo().join(', ')}`)
+    process.exit(LEAKED)
+  }
+  setTimeout(insist, GRACE_MS).unref()
 }
