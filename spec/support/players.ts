@@ -3,18 +3,17 @@
 // whatever is said against a process names all that it has played. None is waited for without a limit.
 import { limited, misbehaved, type Outcome } from './child.ts'
 import { asCompiled, BRIEF } from './compiled.ts'
-import { type Ending, Group } from './group.ts'
+import { type Ending, Group, type GroupOptions } from './group.ts'
 import type { Report } from './report.ts'
 
 /** After so many files a process is let go: a database in memory that nobody vacuums grows slow. */
 const MOST_FILES = 32
-/** How long a process may take to end when it is let go; it insists by itself after a shorter while. */
+/** A process that is let go insists by itself on its end after a shorter while. */
 const LEAVE_MS = 10_000
 
-export interface PlayersOptions {
+export interface PlayersOptions extends Pick<GroupOptions, 'environment'> {
+  /** How long a process may take to end when it is let go; ten seconds unless told. */
   readonly leaveMs?: number
-  /** Variables on top of those of this process. */
-  readonly environment?: Readonly<Record<string, string>>
 }
 
 interface Player {
@@ -76,10 +75,9 @@ export class Players {
       await this.#dismissLate(player)
     }
     const program = await asCompiled('spec/support/player.ts')
-    const group = new Group(['--enable-source-maps', ...BRIEF, program], {
-      talks: true,
-      ...this.#options,
-    })
+    const { environment = {} } = this.#options
+    const args = ['--enable-source-maps', ...BRIEF, program]
+    const group = new Group(args, { talks: true, environment })
     return { group, played: [] }
   }
 
