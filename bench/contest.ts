@@ -55,19 +55,27 @@ export async function contest(
       const servers = await stable.at(configuration.flush)
       const systems = entered(plan, configuration)
       if (systems.length === 0) continue
-      const results = systems.map((system) => ({ system, runs: [], failures: [] }))
+      const leave = (reason: string) => {
+        tell(`  ${reason}`)
+        skipped.push({ workload: workload.name, configuration: configuration.name, reason })
+      }
+      tell(`${workload.name} ${configuration.name}: ${namesOf(systems)}`)
+      const leftMs = () => deadlineMs - performance.now()
+      // Rather ours with fewer peers than nothing.
+      const places = Math.max(1, Math.floor(leftMs() / expectedMs(configuration, warmMs)))
+      const entrants = systems.slice(0, places)
+      const results = entrants.map((system) => ({ system, runs: [], failures: [] }))
       const heat = { workload, configuration, results }
-      tell(`${workload.name} ${configuration.name}: ${systems.map(({ name }) => name).join(', ')}`)
       let rounds = 0
-      while (rounds < plan.rounds && fits(heat, warmMs, deadlineMs)) {
+      while (rounds < plan.rounds && fits(heat, warmMs, leftMs())) {
         await runRound(heat, rounds, { servers, entry, warmMs }, tell)
         rounds += 1
       }
       if (rounds > 0) heats.push(heat)
-      if (rounds === plan.rounds) continue
-      const reason = `no time for ${rounds === 0 ? 'it' : `more than ${rounds} rounds`} any more`
-      tell(`  ${reason}`)
-      skipped.push({ workload: workload.name, configuration: configuration.name, reason })
+      const out = systems.slice(places)
+      if (rounds > 0 && out.length > 0) leave(`no time for ${namesOf(out)} any more`)
+      if (rounds < plan.rounds)
+        leave(`no time for ${rounds === 0 ? 'it' : `more than ${rounds} rounds`} any more`)
     }
     return { heats, skipped }
   } finally {
@@ -82,12 +90,14 @@ function entered(plan: Plan, { flush, takes, brings = [] }: Configuration): Syst
   return SYSTEMS.filter((system) => isIn(system) && stands(system, flush))
 }
 
+const namesOf = (systems: readonly System[]) => systems.map(({ name }) => name).join(', ')
+
+const fits = ({ configuration, results }: Heat, warmMs: number, leftMs: number): boolean =>
+  expectedMs(configuration, warmMs) * results.length <= leftMs
+
 /** What is guessed is guessed of a quick warming; what is to be walked is filled first, which takes about as long. */
-function fits({ configuration, results }: Heat, warmMs: number, deadlineMs: number): boolean {
-  const { expectedS, walkers = 0 } = configuration
-  const expectedMs = 1_000 * expectedS + 2 * walkers * (warmMs - WARM_MS.quick)
-  return performance.now() + expectedMs * results.length <= deadlineMs
-}
+const expectedMs = ({ expectedS, walkers = 0 }: Configuration, warmMs: number): number =>
+  1_000 * expectedS + 2 * walkers * (warmMs - WARM_MS.quick)
 
 function planned({ only, match, extent }: Plan, tell: Tell) {
   const all = WORKLOADS.filter(({ name }) => only.includes(name)).flatMap((workload) =>
