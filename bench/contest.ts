@@ -1,6 +1,7 @@
 // Every system in every configuration, in alternation.
 // Promise: in each round each system runs once, the first one changing, so that what the machine does meanwhile
-// befalls all alike; a system that fails is told with its reason and does not stop the others.
+// befalls all alike; a system that fails is told with its reason and does not stop the others. Where time is short peers
+// are left out before we are, which is told too.
 import type { Plan } from './options.ts'
 import type { Figures } from './protocol.ts'
 import { type Track, WARM_MS } from './race.ts'
@@ -60,19 +61,18 @@ export async function contest(
         skipped.push({ workload: workload.name, configuration: configuration.name, reason })
       }
       tell(`${workload.name} ${configuration.name}: ${namesOf(systems)}`)
-      const leftMs = () => deadlineMs - performance.now()
-      // Rather ours with fewer peers than nothing.
-      const places = Math.max(1, Math.floor(leftMs() / expectedMs(configuration, warmMs)))
-      const entrants = systems.slice(0, places)
+      const expectedMs = expectedOf(configuration, warmMs)
+      const room = () => placesIn(deadlineMs - performance.now(), expectedMs)
+      const entrants = systems.slice(0, Math.max(1, room()))
       const results = entrants.map((system) => ({ system, runs: [], failures: [] }))
       const heat = { workload, configuration, results }
       let rounds = 0
-      while (rounds < plan.rounds && fits(heat, warmMs, leftMs())) {
+      while (rounds < plan.rounds && room() >= entrants.length) {
         await runRound(heat, rounds, { servers, entry, warmMs }, tell)
         rounds += 1
       }
       if (rounds > 0) heats.push(heat)
-      const out = systems.slice(places)
+      const out = systems.slice(entrants.length)
       if (rounds > 0 && out.length > 0) leave(`no time for ${namesOf(out)} any more`)
       if (rounds < plan.rounds)
         leave(`no time for ${rounds === 0 ? 'it' : `more than ${rounds} rounds`} any more`)
@@ -92,11 +92,12 @@ function entered(plan: Plan, { flush, takes, brings = [] }: Configuration): Syst
 
 const namesOf = (systems: readonly System[]) => systems.map(({ name }) => name).join(', ')
 
-const fits = ({ configuration, results }: Heat, warmMs: number, leftMs: number): boolean =>
-  expectedMs(configuration, warmMs) * results.length <= leftMs
+/** For so many systems there is time in one round, if each takes so long. */
+export const placesIn = (leftMs: number, expectedMs: number): number =>
+  Math.max(0, Math.floor(leftMs / expectedMs))
 
 /** What is guessed is guessed of a quick warming; what is to be walked is filled first, which takes about as long. */
-const expectedMs = ({ expectedS, walkers = 0 }: Configuration, warmMs: number): number =>
+const expectedOf = ({ expectedS, walkers = 0 }: Configuration, warmMs: number): number =>
   1_000 * expectedS + 2 * walkers * (warmMs - WARM_MS.quick)
 
 function planned({ only, match, extent }: Plan, tell: Tell) {

@@ -180,9 +180,6 @@ export const isOurs = ({ name }: System): boolean => name.startsWith('escapement
 /** What hands out no work, or looks for it once a second: in quick runs measured only where it is to be compared. */
 export const SLOWEST: readonly string[] = ['knex:default', 'toygun']
 
-/** An order of magnitude behind already where 50 go at once: in quick runs those with more at once are for who gains by it. */
-export const FAR: readonly string[] = ['dbos:direct', 'graphile:tuned']
-
 /** The one all others are compared with. */
 export const HERO = 'escapement:full'
 
